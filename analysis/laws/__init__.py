@@ -1,0 +1,1 @@
+"""Law forms, one small file (or folder) of pure functions each."""
