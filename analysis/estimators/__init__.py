@@ -1,0 +1,1 @@
+"""Estimation shared by the general laws: objectives, a global search, intervals. No I/O."""
