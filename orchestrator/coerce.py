@@ -1,0 +1,131 @@
+"""Plain dicts into frozen dataclasses, with one clear line for every kind of wrong input."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import types
+import typing
+from functools import lru_cache
+from typing import Any
+
+from orchestrator.errors import UserError
+
+
+@lru_cache(maxsize=None)
+def _hints(cls: type) -> dict[str, Any]:
+    return typing.get_type_hints(cls)
+
+
+def build(cls: type, data: dict[str, Any], path: str = "", fixed: dict | None = None) -> Any:
+    """An instance of the dataclass `cls` from a plain dict; `path` prefixes keys in messages.
+
+    `fixed` holds fields that are built already. Raises: UserError.
+    """
+    hints = _hints(cls)
+    values: dict[str, Any] = dict(fixed or {})
+    for key, value in data.items():
+        if key not in hints or key.startswith("_"):
+            raise UserError(unknown_key(f"{path}{key}", [f"{path}{k}" for k in hints]))
+        hint = hints[key]
+        if dataclasses.is_dataclass(hint):
+            if not isinstance(value, dict):
+                raise UserError(f"{path}{key}={plain(value)}: must be a group of settings")
+            values[key] = build(hint, value, f"{path}{key}.")
+        else:
+            values[key] = coerce(value, hint, f"{path}{key}")
+    missing = [
+        f.name for f in dataclasses.fields(cls)
+        if f.name not in values
+        and f.default is dataclasses.MISSING
+        and f.default_factory is dataclasses.MISSING
+    ]  # fmt: skip
+    if missing:
+        raise UserError(f"{path}{missing[0]}: must be given")
+    return cls(**values)
+
+
+def coerce(value: Any, hint: Any, key: str) -> Any:
+    """`value` as the type `hint` says, or UserError. Whole floats pass for integers."""
+    if hint is Any:
+        return value
+    origin = typing.get_origin(hint)
+    if origin is typing.Literal:
+        allowed = typing.get_args(hint)
+        if value not in allowed:
+            near = difflib.get_close_matches(str(value), [str(a) for a in allowed], 1)
+            hint_text = f" (did you mean {near[0]}?)" if near else ""
+            names = ", ".join(map(str, allowed))
+            raise UserError(f"{key}={plain(value)}: must be one of {names}{hint_text}")
+        return value
+    if origin in (typing.Union, types.UnionType):
+        options = typing.get_args(hint)
+        for option in options:
+            try:
+                return coerce(value, option, key)
+            except UserError:
+                continue
+        raise UserError(f"{key}={plain(value)}: must be {_name(hint)}")
+    if hint is type(None):
+        if value is None:
+            return None
+    elif hint is bool:
+        if isinstance(value, bool):
+            return value
+    elif hint is int:
+        if isinstance(value, int) and not isinstance(value, bool):
+            return value
+        if isinstance(value, float) and value.is_integer():
+            return int(value)
+    elif hint is float:
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            return float(value)
+    elif hint is str:
+        if isinstance(value, str):
+            return value
+    elif origin is list or hint is list:
+        if isinstance(value, (list, tuple)):
+            inner = typing.get_args(hint)
+            if inner:
+                return [coerce(v, inner[0], key) for v in value]
+            return [_number_or_list(v, key) for v in value]
+    elif origin is dict or hint is dict:
+        if isinstance(value, dict):
+            return value
+    raise UserError(f"{key}={plain(value)}: must be {_name(hint)}")
+
+
+def _number_or_list(value: Any, key: str) -> Any:
+    if isinstance(value, (list, tuple)):
+        return [coerce(v, float, key) for v in value]
+    return coerce(value, float, key)
+
+
+def unknown_key(key: str, allowed: list[str]) -> str:
+    """Message for a key that does not exist, with the nearest that does."""
+    near = difflib.get_close_matches(key, allowed, 1, cutoff=0.5)
+    if near:
+        return f"{key}: no such setting (did you mean {near[0]}?)"
+    return f"{key}: no such setting (allowed: {', '.join(sorted(allowed))})"
+
+
+def plain(value: Any) -> str:
+    """A value as a user would type it."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value)
+
+
+def _name(hint: Any) -> str:
+    names = {int: "an integer", float: "a number", str: "a text", bool: "true or false"}
+    if hint in names:
+        return names[hint]
+    if hint is type(None):
+        return "null"
+    if typing.get_origin(hint) is list or hint is list:
+        return "a list"
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        return " or ".join(_name(h) for h in typing.get_args(hint))
+    return str(hint)

@@ -1,0 +1,438 @@
+"""What one run is: typed, checked, and hashed into its identity.
+
+Two configs that train the same thing have the same `run_id`; where and how a run is trained
+(cluster, tracking, execution) never enters it. Fields marked `per_run` are tensors inside the
+compiled training step; all others belong to the *shape*, which is compiled once.
+This module imports neither torch nor Hydra.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import importlib
+import json
+import math
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+from orchestrator.coerce import build, plain
+from orchestrator.errors import UserError
+
+_PER_RUN = {"per_run": True}
+_LABEL = {"per_run": True, "label": True}
+
+
+def _require(ok: bool, key: str, value: object, allowed: str) -> None:
+    if not ok:
+        raise UserError(f"{key}={plain(value)}: {allowed}")
+
+
+@dataclass(frozen=True)
+class Momentum:
+    """The momentum operator: a short causal filter on queries and keys (arXiv 2602.04902)."""
+
+    arm: str = field(default="raw", metadata=_LABEL)
+    """Name of this variant in tables and figures; not part of the run's identity."""
+    gamma: float | list | None = field(default=0.0, metadata=_PER_RUN)
+    """Shear strength: q̂_t = q_t + γ (q_t - q_{t-1}), taps (1+γ, -γ). A number, a list with one
+    number a layer, or a list of lists with one number a layer and head. Negative γ is a low-pass;
+    γ = -1 is the pure shift."""
+    angle: float | None = field(default=None, metadata=_PER_RUN)
+    """Tap angle φ in degrees, instead of γ: taps (cos φ, -sin φ); γ = tan φ / (1 - tan φ)."""
+    taps: list[float] | None = field(default=None, metadata=_PER_RUN)
+    """Taps (c_0, c_1, ...) instead of γ: q̂_t = Σ c_k q_{t-k}, with q_{-k} = q_0."""
+    smoothing: float = field(default=0.0, metadata=_PER_RUN)
+    """β of an exponential moving average over past momenta, 0 ≤ β < 1; 0 is the plain shear."""
+    kernel: int = 2
+    """Number of taps kept, at least 2; a smoothed momentum is cut off there."""
+    on: str = field(default="qk", metadata=_PER_RUN)
+    """What is filtered: any of the letters q (queries), k (keys), v (values)."""
+    norm: Literal["raw", "matched", "gain_only"] = field(default="raw", metadata=_PER_RUN)
+    """raw: the filter as it is; matched: divided by its gain √Σc² for uncorrelated neighbours;
+    gain_only: that gain alone, without the filter."""
+    layers: str | list[int] = field(default="all", metadata=_PER_RUN)
+    """all, first, middle, last, or a list of layer numbers from 0."""
+    placement: Literal["post_rope", "pre_rope"] = "post_rope"
+    """Filter after the rotary embedding (the paper's) or before."""
+    learn: Literal["none", "gamma", "taps"] = "none"
+    """Whether γ (or all taps) is trained, starting at the value given."""
+    learn_per: Literal["model", "layer", "head"] = "head"
+    """How many learned values there are."""
+    operator: str | None = None
+    """Import path of another operator f(z_BHTD, taps_HK) -> z_BHTD; null is our filter."""
+
+    def __post_init__(self) -> None:
+        key = "model.momentum"
+        numbers = [g for row in _rows(self.gamma) for g in row] if self.gamma is not None else []
+        _require(
+            all(isinstance(g, (int, float)) and math.isfinite(g) for g in numbers),
+            f"{key}.gamma", self.gamma, "gamma must be a finite number, or lists of them",
+        )  # fmt: skip
+        given = [self.angle is not None, self.taps is not None]
+        _require(sum(given) <= 1, f"{key}.angle", self.angle, "give angle or taps, not both")
+        _require(
+            self.gamma is not None or any(given), f"{key}.gamma", None,
+            "give one of gamma, angle and taps",
+        )  # fmt: skip
+        _require(
+            not any(given) or self.gamma in (None, 0.0), f"{key}.gamma", self.gamma,
+            "gamma must be null or 0 where angle or taps is given",
+        )  # fmt: skip
+        _require(
+            self.angle is None or math.isfinite(self.angle), f"{key}.angle", self.angle,
+            "angle must be finite, in degrees",
+        )  # fmt: skip
+        _require(
+            self.taps is None or (len(self.taps) > 0 and all(map(math.isfinite, self.taps))),
+            f"{key}.taps", self.taps, "taps must be one or more finite numbers",
+        )  # fmt: skip
+        _require(
+            0 <= self.smoothing < 1, f"{key}.smoothing", self.smoothing, "must be in [0, 1)"
+        )
+        _require(2 <= self.kernel <= 64, f"{key}.kernel", self.kernel, "must be in 2..64")
+        _require(
+            self.smoothing == 0 or self.kernel > 2, f"{key}.kernel", self.kernel,
+            "a smoothed momentum needs kernel > 2",
+        )  # fmt: skip
+        _require(
+            self.on != "" and set(self.on) <= set("qkv") and len(set(self.on)) == len(self.on),
+            f"{key}.on", self.on, "must be letters out of q, k, v, each at most once",
+        )  # fmt: skip
+        named = self.layers in ("all", "first", "middle", "last")
+        _require(
+            named or isinstance(self.layers, list), f"{key}.layers", self.layers,
+            "must be all, first, middle, last, or a list of layer numbers",
+        )  # fmt: skip
+        _require(
+            self.learn == "none" or (self.norm == "raw" and self.smoothing == 0),
+            f"{key}.learn", self.learn, "learned taps go with norm=raw and smoothing=0",
+        )  # fmt: skip
+        _require(
+            self.learn != "gamma" or not any(given), f"{key}.learn", self.learn,
+            "learn=gamma starts from gamma; with angle or taps use learn=taps",
+        )  # fmt: skip
+
+    @property
+    def kernel_size(self) -> int:
+        """Number of taps K that the compiled filter has."""
+        return max(self.kernel, len(self.taps) if self.taps else 2)
+
+    @property
+    def filters_values(self) -> bool:
+        return "v" in self.on
+
+    @property
+    def scalar_gamma(self) -> float | None:
+        """γ of the table: null where it is learned, differs by layer, or is no shear."""
+        if self.learn != "none" or self.taps is not None or isinstance(self.gamma, list):
+            return None
+        if self.angle is not None:
+            t = math.tan(math.radians(self.angle))
+            return t / (1 - t) if abs(1 - t) > 1e-12 else None
+        return self.gamma
+
+
+@dataclass(frozen=True)
+class Model:
+    """A decoder-only transformer."""
+
+    depth: int = 1
+    """Number of layers N."""
+    width: int = 32
+    """Residual stream's dimension."""
+    heads: int = 1
+    """Attention heads a layer."""
+    head_dim: int | None = None
+    """Dimension of one head; null: width / heads."""
+    mlp_ratio: float = 0.0
+    """Hidden over residual dimension of the MLP; 0: attention only."""
+    tied_head: bool = False
+    """Whether the output head is the embedding's transpose."""
+    rope_base: float | None = 10000.0
+    """Base of the rotary embedding; null: no positions."""
+    init_scale: float = 1.0
+    """Factor on the initial standard deviation 1/√fan_in (residual outputs / √(2 depth))."""
+    attention: str | None = None
+    """Import path of another attention f(q_BHTD, k_BHTD, v_BHTD) -> o_BHTD; null is ours."""
+    momentum: Momentum = field(default_factory=Momentum)
+
+    def __post_init__(self) -> None:
+        for name in ("depth", "width", "heads"):
+            value = getattr(self, name)
+            _require(value >= 1, f"model.{name}", value, "must be an integer of at least 1")
+        if self.head_dim is None:
+            _require(
+                self.width % self.heads == 0, "model.width", self.width,
+                f"must be divisible by model.heads={self.heads}, or give model.head_dim",
+            )  # fmt: skip
+        else:
+            _require(self.head_dim >= 1, "model.head_dim", self.head_dim, "must be at least 1")
+        _require(
+            self.rope_base is None or self.size_of_head % 2 == 0,
+            "model.head_dim", self.size_of_head,
+            "must be even with rotary positions (model.rope_base=null turns them off)",
+        )  # fmt: skip
+        _require(
+            self.rope_base is None or (math.isfinite(self.rope_base) and self.rope_base > 1),
+            "model.rope_base", self.rope_base, "must be a finite number above 1, or null",
+        )  # fmt: skip
+        _require(
+            0 <= self.mlp_ratio < math.inf, "model.mlp_ratio", self.mlp_ratio, "must be 0 or more"
+        )
+        _require(
+            0 < self.init_scale < math.inf, "model.init_scale", self.init_scale,
+            "must be above 0",
+        )  # fmt: skip
+        m = self.momentum
+        if isinstance(m.layers, list):
+            _require(
+                all(0 <= i < self.depth for i in m.layers), "model.momentum.layers", m.layers,
+                f"layer numbers must be in 0..{self.depth - 1}",
+            )  # fmt: skip
+        if isinstance(m.gamma, list):
+            rows = _rows(m.gamma)
+            _require(
+                len(rows) == self.depth and all(len(r) in (1, self.heads) for r in rows),
+                "model.momentum.gamma", m.gamma,
+                f"a list needs one entry a layer ({self.depth}), each a number or one a head",
+            )  # fmt: skip
+
+    @property
+    def size_of_head(self) -> int:
+        """head_dim, resolved."""
+        return self.head_dim if self.head_dim is not None else self.width // self.heads
+
+    @property
+    def hidden(self) -> int:
+        """Hidden dimension of the MLP; 0: none."""
+        return round(self.mlp_ratio * self.width)
+
+
+@dataclass(frozen=True)
+class Optim:
+    """AdamW with gradient clipping and a schedule."""
+
+    lr: float = field(default=3e-3, metadata=_PER_RUN)
+    """Peak learning rate."""
+    weight_decay: float = field(default=0.01, metadata=_PER_RUN)
+    """Decoupled weight decay, times the learning rate a step."""
+    clip: float | None = field(default=1.0, metadata=_PER_RUN)
+    """Largest global gradient norm; null: none."""
+    beta1: float = 0.9
+    beta2: float = 0.999
+    eps: float = 1e-8
+    warmup: int = 20
+    """Steps of linear warm-up."""
+    schedule: Literal["cosine", "constant", "constant_decay"] = "cosine"
+    """After warm-up: cosine to `final`; constant; or constant and, over the last
+    `decay_fraction` of the steps, linear to `final`."""
+    decay_fraction: float = 0.2
+    final: float = 0.1
+    """Last learning rate over the peak."""
+
+    def __post_init__(self) -> None:
+        for name in ("lr", "weight_decay", "eps"):
+            value = getattr(self, name)
+            _require(0 <= value < math.inf, f"optim.{name}", value, "must be 0 or more, finite")
+        _require(
+            self.clip is None or 0 < self.clip < math.inf, "optim.clip", self.clip,
+            "must be above 0, or null",
+        )  # fmt: skip
+        for name in ("beta1", "beta2"):
+            value = getattr(self, name)
+            _require(0 <= value < 1, f"optim.{name}", value, "must be in [0, 1)")
+        _require(self.warmup >= 0, "optim.warmup", self.warmup, "must be 0 or more steps")
+        for name in ("decay_fraction", "final"):
+            value = getattr(self, name)
+            _require(0 <= value <= 1, f"optim.{name}", value, "must be in [0, 1]")
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How long one run trains and how it is evaluated."""
+
+    steps: int = 400
+    """Optimiser steps."""
+    batch: int = 64
+    """Sequences a step."""
+    evals: int = 20
+    """Evaluations, at log-spaced steps, the last one at the end."""
+    eval_sequences: int = 512
+    """Sequences in the evaluation set, the same for every run of a task."""
+    solve_at: float = 0.99
+    """Accuracy at which the task counts as solved (steps_to_solve)."""
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch", "evals", "eval_sequences"):
+            value = getattr(self, name)
+            _require(value >= 1, f"budget.{name}", value, "must be an integer of at least 1")
+        _require(0 < self.solve_at <= 1, "budget.solve_at", self.solve_at, "must be in (0, 1]")
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """One training of one model: everything the result depends on."""
+
+    task: Any
+    """A task, torch-free: frozen dataclass with vocab, length, chance, batch(seed, step)."""
+    model: Model = field(default_factory=Model)
+    optim: Optim = field(default_factory=Optim)
+    budget: Budget = field(default_factory=Budget)
+    precision: Literal["32-true", "bf16-mixed", "64-true"] = "32-true"
+    """Lightning's name of the arithmetic."""
+    seed: int = field(default=0, metadata=_LABEL)
+    """Sets seed_init and seed_data unless they are given."""
+    seed_init: int | None = field(default=None, metadata=_PER_RUN)
+    """Initial weights."""
+    seed_data: int | None = field(default=None, metadata=_PER_RUN)
+    """Training data; runs that share it see the same batches."""
+
+    def __post_init__(self) -> None:
+        for name in ("seed", "seed_init", "seed_data"):
+            value = getattr(self, name)
+            if value is None:
+                object.__setattr__(self, name, self.seed)
+                value = self.seed
+            _require(0 <= value < 2**31, name, value, "must be an integer in 0..2^31-1")
+
+    @cached_property
+    def versions(self) -> dict[str, int]:
+        """Semantic version of each component whose change changes results."""
+        from orchestrator import models, training
+
+        return {
+            "model": models.VERSION,
+            "task": int(self.task.version),
+            "training": training.VERSION,
+        }
+
+    @cached_property
+    def config_id(self) -> str:
+        """Hash of the resolved scientific config alone."""
+        return _digest(_identity(self))
+
+    @cached_property
+    def run_id(self) -> str:
+        """Hash of the resolved scientific config and the versions of the code it depends on."""
+        return _digest([_identity(self), self.versions])
+
+    @cached_property
+    def shape(self) -> dict[str, Any]:
+        """All that the compiled step depends on: every field that is not `per_run`."""
+        m = self.model.momentum
+        fields = _pick(self, per_run=False)
+        fields["model"]["momentum"]["kernel"] = m.kernel_size
+        fields["filters_values"] = m.filters_values
+        return {**fields, "versions": self.versions}
+
+    @cached_property
+    def shape_id(self) -> str:
+        return _digest(self.shape)
+
+    def leaves(self) -> dict[str, Any]:
+        """Every resolved leaf as {"model.depth": 2, ...}."""
+        return dict(_flatten(_as_dict(self)))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain nested dict that `run_config` reads back."""
+        return _as_dict(self)
+
+
+def run_config(data: dict[str, Any]) -> RunConfig:
+    """Build and check a run from a plain nested dict.
+
+    Raises: UserError naming the key, the value and what is allowed.
+    """
+    data = dict(data)
+    task = data.pop("task", None)
+    if not isinstance(task, dict) or "_target_" not in task:
+        raise UserError(f"task={plain(task)}: must be a task group (task=recall) with a _target_")
+    return build(RunConfig, data, fixed={"task": _task(task)})
+
+
+def locate(path: str, key: str) -> Any:
+    """The object at a dotted import path.
+
+    Raises: UserError where it can't be imported.
+    """
+    module, _, name = str(path).rpartition(".")
+    try:
+        return getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as e:
+        raise UserError(f"{key}={path}: can't be imported ({e})") from e
+
+
+def _task(data: dict[str, Any]) -> Any:
+    cls = locate(data["_target_"], "task._target_")
+    if not dataclasses.is_dataclass(cls):
+        raise UserError(f"task._target_={data['_target_']}: must be a dataclass")
+    return build(cls, {k: v for k, v in data.items() if k != "_target_"}, path="task.")
+
+
+def _rows(gamma: Any) -> list[list]:
+    """γ as a list of lists, one a layer."""
+    if not isinstance(gamma, list):
+        return [[gamma]]
+    return [g if isinstance(g, list) else [g] for g in gamma]
+
+
+def _as_dict(obj: Any) -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    for f in dataclasses.fields(obj):
+        value = getattr(obj, f.name)
+        out[f.name] = _as_dict(value) if dataclasses.is_dataclass(value) else value
+    if hasattr(obj, "batch") and hasattr(obj, "chance"):
+        out["_target_"] = f"{type(obj).__module__}.{type(obj).__qualname__}"
+    return out
+
+
+def _identity(run: RunConfig) -> dict[str, Any]:
+    """Resolved scientific config: fields at their default and labels left out.
+
+    The seeds are the resolved ones, so that `seed=3` and `seed_init=3 seed_data=3` are one run.
+    """
+
+    def walk(obj: Any) -> dict[str, Any]:
+        out: dict[str, Any] = {}
+        for f in dataclasses.fields(obj):
+            if f.metadata.get("label"):
+                continue
+            value = getattr(obj, f.name)
+            if dataclasses.is_dataclass(value):
+                value = walk(value)
+                if value:
+                    out[f.name] = value
+            elif value != f.default:
+                out[f.name] = value
+        return out
+
+    out = walk(run)
+    out["task"] = {"_target_": _as_dict(run.task)["_target_"], **out.get("task", {})}
+    return out
+
+
+def _pick(obj: Any, *, per_run: bool) -> dict[str, Any]:
+    """The fields of a config tree that are, or are not, `per_run`."""
+    out: dict[str, Any] = {}
+    for f in dataclasses.fields(obj):
+        value = getattr(obj, f.name)
+        if dataclasses.is_dataclass(value) and f.name != "task":
+            out[f.name] = _pick(value, per_run=per_run)
+        elif bool(f.metadata.get("per_run")) == per_run:
+            out[f.name] = _as_dict(value) if dataclasses.is_dataclass(value) else value
+    return out
+
+
+def _flatten(tree: dict[str, Any], prefix: str = ""):
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            yield from _flatten(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _digest(tree: Any) -> str:
+    text = json.dumps(tree, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,19 @@
+"""Rotary position embedding (Su et al. 2021, arXiv 2104.09864), half-split layout."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def rope_table(length: int, head_dim: int, base: float) -> tuple[Tensor, Tensor]:
+    """cos and sin, each (T, D/2), float64: the angle of pair i at position t is t · base^(-2i/D)."""
+    rates = base ** (-torch.arange(0, head_dim, 2, dtype=torch.float64) / head_dim)
+    angles = torch.arange(length, dtype=torch.float64)[:, None] * rates
+    return angles.cos(), angles.sin()
+
+
+def rotate(z_BHTD: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Turn pair i (dimensions i and i + D/2) of position t by its angle."""
+    a, b = z_BHTD.chunk(2, dim=-1)
+    return torch.cat((a * cos - b * sin, a * sin + b * cos), dim=-1)

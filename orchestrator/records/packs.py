@@ -1,0 +1,126 @@
+"""Frozen packs: what is trained together and how, fixed at the first submission.
+
+Whatever can move the last bits of a result (members and their slots, slice width, compile mode,
+threads) is read from here by every later attempt, on whatever machine.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from orchestrator.config import RunConfig, run_config
+from orchestrator.records.store import Store, dumps, read_json, write_new
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """How a pack is trained, for ever."""
+
+    compile: bool
+    """Whether the step is compiled."""
+    threads: int
+    """CPU threads."""
+    width: int
+    """Runs a call of the step; the last slice is padded with copies of its last member."""
+
+
+@dataclass(frozen=True)
+class Pack:
+    """A frozen pack as it stands in pack.json."""
+
+    pack_id: str
+    data: dict[str, Any]
+
+    @property
+    def run_ids(self) -> list[str]:
+        return [m["run_id"] for m in self.data["members"]]
+
+    @property
+    def frozen(self) -> Frozen:
+        return Frozen(**self.data["frozen"])
+
+    @property
+    def generation(self) -> int:
+        """How often its runs were planned anew (`--rerun`)."""
+        return self.data["generation"]
+
+    @property
+    def versions(self) -> dict[str, int]:
+        return self.data["versions"]
+
+    def config(self, member: int) -> dict[str, Any]:
+        """The plain config of one member."""
+        tree = copy.deepcopy(self.data["base"])
+        for key, value in self.data["members"][member]["set"].items():
+            assign(tree, key, value)
+        return tree
+
+    @cached_property
+    def runs(self) -> list[RunConfig]:
+        """The members as typed configs, in the order of their slots."""
+        return [run_config(self.config(i)) for i in range(len(self.data["members"]))]
+
+
+def assign(tree: dict[str, Any], key: str, value: Any) -> None:
+    """tree["a"]["b"] = value for the key "a.b"."""
+    *parents, last = key.split(".")
+    for parent in parents:
+        tree = tree[parent]
+    tree[last] = value
+
+
+def new_pack(runs: list[RunConfig], frozen: Frozen, generation: int = 0) -> Pack:
+    """A pack of runs of one shape; its id is a hash of all that is frozen."""
+    base = runs[0].as_dict()
+    leaves = runs[0].leaves()
+    members = []
+    for run in runs:
+        differs = {k: v for k, v in run.leaves().items() if v != leaves[k]}
+        members.append({"run_id": run.run_id, "config_id": run.config_id, "set": differs})
+    data = {
+        "members": members,
+        "frozen": vars(frozen),
+        "generation": generation,
+        "versions": runs[0].versions,
+        "shape_id": runs[0].shape_id,
+        "base": base,
+    }
+    key = [[m["run_id"] for m in members], data["frozen"], generation]
+    return Pack(hashlib.sha256(json.dumps(key).encode()).hexdigest()[:16], data)
+
+
+def freeze(store: Store, pack: Pack) -> None:
+    """Write pack.json; one that stands already is the same by its id and is left alone."""
+    folder = store.packs / pack.pack_id
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "pack.json"
+    if not path.exists():
+        try:
+            write_new(path, dumps(pack.data))
+        except FileExistsError:
+            pass  # another submission froze the same pack a moment ago
+
+
+def read_pack(store: Store, pack_id: str) -> Pack:
+    """The frozen pack. Raises: FileNotFoundError."""
+    data = read_json(store.packs / pack_id / "pack.json")
+    if data is None:
+        raise FileNotFoundError(f"{store.packs / pack_id}: no such pack")
+    return Pack(pack_id, data)
+
+
+def all_packs(store: Store) -> list[Pack]:
+    """Every frozen pack of the store."""
+    if not store.packs.is_dir():
+        return []
+    out = []
+    for folder in sorted(store.packs.iterdir()):
+        data = read_json(folder / "pack.json")
+        if data is not None:  # a submission that died between the folder and the file
+            out.append(Pack(folder.name, data))
+    return out

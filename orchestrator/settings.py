@@ -1,0 +1,93 @@
+"""How and where runs are trained: nothing here enters a run's identity.
+
+A pack freezes the part of it that can move the last bits of a result (compile, threads, slice
+width); the rest may change between attempts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from orchestrator.coerce import build, plain
+from orchestrator.errors import UserError
+
+
+def _positive(value: float | None, key: str) -> None:
+    if value is not None and not value > 0:
+        raise UserError(f"{key}={plain(value)}: must be above 0")
+
+
+@dataclass(frozen=True)
+class Execution:
+    """How a pack is trained on whatever machine it lands on."""
+
+    compile: Literal["auto", "on", "off"] = "auto"
+    """torch.compile of the step; auto pays the compilation only where it comes back."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """auto: a GPU where there is one."""
+    threads: int = 1
+    """CPU threads of one process."""
+    width: int | None = None
+    """Runs trained by one call of the step (a slice of a pack); null: chosen at planning."""
+    pack: int = 64
+    """Most runs in one pack, the unit that is claimed, resumed and retried."""
+    checkpoint_s: float = 60.0
+    """Seconds between checkpoints."""
+    keep_weights: bool = False
+    """Keep the final parameters of every run."""
+
+    def __post_init__(self) -> None:
+        for name in ("threads", "width", "pack", "checkpoint_s"):
+            _positive(getattr(self, name), f"execution.{name}")
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Where packs are trained."""
+
+    name: Literal["local", "slurm"] = "local"
+    """local: processes on this machine; slurm: job arrays through submitit."""
+    wait: bool = False
+    """Wait for the results and return them (what an optimising Hydra sweeper needs)."""
+    processes: int | None = None
+    """local: worker processes; null: one a GPU, or one for every `execution.threads` cores."""
+
+    def __post_init__(self) -> None:
+        _positive(self.processes, "cluster.processes")
+
+
+@dataclass(frozen=True)
+class Tracking:
+    """Where metrics are shown beside our own records."""
+
+    name: Literal["none", "wandb"] = "none"
+    """wandb: every run is sent to Weights & Biases as it trains."""
+
+
+@dataclass(frozen=True)
+class SweepInfo:
+    """What a sweep is for, frozen in its file before it runs."""
+
+    name: str | None = None
+    """Name of the sweep's results; null: the file's stem."""
+    law: dict[str, Any] = field(default_factory=dict)
+    """The frozen primary analysis: law, metric, form, window, tuning_seeds."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything of a composed config that is not the run itself."""
+
+    execution: Execution = field(default_factory=Execution)
+    cluster: Cluster = field(default_factory=Cluster)
+    tracking: Tracking = field(default_factory=Tracking)
+    sweep: SweepInfo = field(default_factory=SweepInfo)
+
+
+KEYS = ("execution", "cluster", "tracking", "sweep")
+
+
+def settings(data: dict[str, Any]) -> Settings:
+    """Build and check settings from a plain nested dict. Raises: UserError."""
+    return build(Settings, data)

@@ -1,0 +1,31 @@
+"""When things happen: the learning rate's course and the steps of evaluation. No torch."""
+
+from __future__ import annotations
+
+import math
+
+from orchestrator.config import Budget, Optim
+
+
+def learning_rate_factor(step: int, steps: int, optim: Optim) -> float:
+    """Learning rate over its peak at optimiser step 1..steps."""
+    if step <= optim.warmup:
+        return step / optim.warmup
+    if optim.schedule == "constant":
+        return 1.0
+    if optim.schedule == "cosine":
+        start = min(optim.warmup, steps)
+        done = (step - start) / max(1, steps - start)
+        return optim.final + (1 - optim.final) * (1 + math.cos(math.pi * done)) / 2
+    decay = round(steps * optim.decay_fraction)
+    left = steps - step
+    return 1.0 if left >= decay else optim.final + (1 - optim.final) * left / decay
+
+
+def evaluation_steps(budget: Budget) -> list[int]:
+    """At most `evals` distinct steps, log-spaced from steps/50 on, the last one `steps`."""
+    first, n = max(1.0, budget.steps / 50), budget.evals
+    if n == 1:
+        return [budget.steps]
+    ratio = budget.steps / first
+    return sorted({round(first * ratio ** (i / (n - 1))) for i in range(n)} | {budget.steps})
