@@ -1,0 +1,69 @@
+"""Every figure of a sweep from its saved table: `plot(table, result, out_dir)` -> list of paths.
+
+Guarantee: a figure whose data are absent is not drawn, and one line says why; what is written is
+a PNG and a PDF of each figure, nothing else.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from analysis.errors import InputError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from analysis.laws.gamma_star.outcome import FitResult
+
+__all__ = ["figures", "plot"]
+
+
+def figures(result: FitResult) -> dict[str, Figure | str]:
+    """Name -> the figure, or one line on why it is not drawn."""
+    from analysis.figures import law_line, metric_curves
+    from analysis.figures.style import slug, styled
+
+    drawn: dict[str, Figure | str] = {}
+    with styled():
+        for arm, fit in result.arms.items():
+            drawn[f"metric_vs_gamma_{slug(arm)}"] = metric_curves.draw(fit)
+        drawn["gamma_star_law"] = law_line.draw(result)
+    return drawn
+
+
+def plot(
+    table: str | Path | Any,
+    result: FitResult | None = None,
+    out_dir: str | Path | None = None,
+    say: Callable[[str], None] | None = None,
+) -> list[Path]:
+    """Draw all figures of a sweep's table.
+
+    table: table.parquet (or a loaded `Table`); result: its fit, made here where not given;
+    out_dir: default `figures/` beside the table; say: receives the line about each figure that
+    is not drawn (standard error by default). Raises InputError where the table can't be fitted
+    or the folder can't be written.
+    """
+    from analysis import fit
+    from analysis.figures.style import save
+
+    if result is None:
+        result = fit(table)
+    if out_dir is None:
+        if not isinstance(table, str | Path):
+            raise InputError("plot: name a folder for the figures of a table held in memory")
+        out_dir = Path(table).parent / "figures"
+    tell = say or (lambda line: print(line, file=sys.stderr))
+    paths: list[Path] = []
+    try:
+        for name, figure in figures(result).items():
+            if isinstance(figure, str):
+                tell(f"not drawn: {figure}")
+            else:
+                paths += save(figure, Path(out_dir), name)
+    except OSError as error:
+        raise InputError(f"can't write figures to {out_dir}: {error.strerror or error}") from error
+    return paths

@@ -1,0 +1,67 @@
+"""Figures of a sweep: what is there is drawn, what is not is said, nothing overlaps the canvas."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from analysis.figures import figures, plot, style
+from tests.analysis import made_up
+
+
+@pytest.fixture
+def demo():
+    return made_up.result([
+        made_up.arm("raw", {1: "interior", 2: "interior", 3: "interior"}, diverged=2),
+        made_up.arm("norm_matched", {1: "right", 2: "right", 3: "none"}, line=False),
+    ])
+
+
+def test_plot_writes_png_and_pdf_of_each_figure(demo, tmp_path):
+    paths = plot("unused/table.parquet", demo, tmp_path / "figures", say=lambda line: None)
+    names = {p.name for p in paths}
+    assert {"metric_vs_gamma_raw.png", "metric_vs_gamma_norm_matched.pdf",
+            "gamma_star_law.png", "gamma_star_law.pdf"} <= names
+    assert all(p.stat().st_size > 2000 for p in paths)
+    assert {p.read_bytes()[:4] for p in paths} == {b"\x89PNG", b"%PDF"}
+
+
+def test_gamma_zero_has_its_own_tick_and_the_axis_says_so(demo):
+    figure = figures(demo)["metric_vs_gamma_raw"]
+    axes = figure.axes[0]
+    labels = [axes.xaxis.get_major_formatter()(t) for t in axes.xaxis.get_major_locator()()]
+    assert labels[0] == "0" and "0 set apart" in axes.get_xlabel()
+    zero = axes.xaxis.get_major_locator()()[0]
+    drawn = np.concatenate([line.get_xdata() for line in axes.lines if len(line.get_xdata()) > 3])
+    assert np.sum(np.isclose(drawn, zero)) == 3  # the three seeds at γ = 0
+
+
+def test_an_optimum_at_the_edge_is_hollow_and_an_interior_one_filled(demo):
+    drawn = figures(demo)
+    edge = [ln for ln in drawn["metric_vs_gamma_norm_matched"].axes[0].lines
+            if ln.get_marker() == ">"]
+    assert len(edge) == 1 and edge[0].get_markerfacecolor() == "white"
+    inner = [ln for ln in drawn["metric_vs_gamma_raw"].axes[0].lines if ln.get_marker() == "^"]
+    assert len(inner) == 1 and inner[0].get_markerfacecolor() == style.COLOURS[1]
+
+
+def test_no_optimum_anywhere_is_said_and_not_drawn(tmp_path):
+    result = made_up.result([made_up.arm("norm_matched", {1: "none", 2: "none"}, line=False)])
+    said: list[str] = []
+    paths = plot("unused/table.parquet", result, tmp_path, say=said.append)
+    assert not any("gamma_star_law" in p.name for p in paths)
+    assert any("no depth of any arm has an optimum" in line for line in said)
+
+
+def test_every_text_stays_on_the_canvas(demo):
+    for figure in figures(demo).values():
+        if isinstance(figure, str):
+            continue
+        with style.styled():
+            figure.canvas.draw()
+            box = figure.bbox.padded(1)
+            for text in figure.findobj(match=lambda a: hasattr(a, "get_text")):
+                if text.get_text() and text.get_visible():
+                    extent = text.get_window_extent()
+                    if extent.width and text.axes is None:
+                        assert box.x0 <= extent.x0 and extent.x1 <= box.x1, text.get_text()
