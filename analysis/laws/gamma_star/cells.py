@@ -1,0 +1,86 @@
+"""One depth's runs as a matrix seed x gamma on the metric's scale, with the noise of each cell.
+
+The replicate is the seed: runs that share a seed share data and initialisation, so what varies
+between seeds within a cell is the noise, and several runs of one seed in a cell count as one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from analysis.laws.gamma_star.metrics import Scaled
+
+# Prior degrees of freedom that pull a cell's variance to the depth's own: cells have 2-8 seeds,
+# too few to weight by their own variance alone (docs/notebook-analysis.md, "weights").
+PRIOR_DF = 4.0
+# With one seed a cell the noise isn't known; 10 % of the loss only sets how weakly the ridge pulls.
+GUESS = 0.01
+
+
+@dataclass(frozen=True)
+class Cells:
+    """y (S, G) on the metric's scale, NaN where absent; censored (S, G): true y is larger."""
+
+    depth: int
+    width: int
+    gamma: np.ndarray
+    seeds: np.ndarray
+    y: np.ndarray
+    censored: np.ndarray
+    variance: np.ndarray
+    ceiling: float | None
+    noise_df: int
+
+    @property
+    def positive(self) -> np.ndarray:
+        """Which gammas are above 0 (the curve's range)."""
+        return self.gamma > 0
+
+    def means(self, y: np.ndarray | None = None, without: int | None = None):
+        """Cell means (G,) and their weights (G,), 1/variance of the mean, 0 for empty cells."""
+        y = self.y if y is None else y
+        if without is not None:
+            y = np.delete(y, without, axis=0)
+        count = np.isfinite(y).sum(0)
+        mean = np.where(count > 0, np.nansum(y, axis=0) / np.maximum(count, 1), np.nan)
+        return mean, count / self.variance
+
+
+def cells_of(runs: pd.DataFrame, scaled: Scaled, use: np.ndarray) -> list[Cells]:
+    """The cells of each (depth, width), ascending. use (R,) bool: rows that count."""
+    frame = runs.assign(_y=scaled.y, _c=scaled.censored)[use & np.isfinite(scaled.y)]
+    frame = frame[frame["gamma"].notna() & (frame["gamma"] >= 0)]
+    groups = []
+    for (width, depth), group in frame.groupby(["width", "depth"], sort=True):
+        gamma = np.sort(group["gamma"].unique())
+        seeds = np.sort(group["seed"].unique())
+        table = group.groupby(["seed", "gamma"]).agg(y=("_y", "mean"), c=("_c", "any"))
+        shape = table.unstack("gamma").reindex(index=seeds)
+        y = shape["y"].reindex(columns=gamma).to_numpy(float)
+        censored = shape["c"].reindex(columns=gamma).fillna(False).to_numpy(bool)
+        variance, df = cell_variance(y)
+        groups.append(
+            Cells(int(depth), int(width), gamma, seeds, y, censored, variance, scaled.ceiling, df)
+        )
+    return groups
+
+
+def cell_variance(y: np.ndarray) -> tuple[np.ndarray, int]:
+    """Variance of one run in each cell (G,), shrunk to the depth's typical one, and its df.
+
+    The median is added so that a cell whose seeds happen to agree, or one stuck at chance, can't
+    dominate the curve. Without replicates: GUESS everywhere, df 0.
+    """
+    count = np.isfinite(y).sum(0)
+    df = np.maximum(count - 1, 0)
+    if df.sum() == 0:
+        return np.full(y.shape[1], GUESS), 0
+    centred = y - np.nansum(y, axis=0) / np.maximum(count, 1)
+    squares = np.nansum(centred**2, axis=0)
+    own = np.where(df > 0, squares / np.maximum(df, 1), np.nan)
+    typical = max(float(np.nanmedian(own)), 1e-3 * float(np.nanmean(own)), 1e-10)
+    shrunk = (PRIOR_DF * typical + squares) / (PRIOR_DF + df)
+    return shrunk + typical, int(df.sum())

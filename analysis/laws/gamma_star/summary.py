@@ -1,0 +1,70 @@
+"""A fit on the screen: each arm's optima, law and verdict, in the words of the field."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from analysis.laws.gamma_star.outcome import FitResult, GammaStarFit
+from analysis.laws.result import Parameter
+
+
+def show(result: FitResult, written: Path, to_stderr: bool = False) -> None:
+    """Print the summary; to standard error where standard output is for JSON."""
+    from rich.console import Console
+
+    stream = sys.stderr if to_stderr else sys.stdout
+    console = Console(file=stream, highlight=False, soft_wrap=not stream.isatty())
+    for fit in result.arms.values():
+        show_arm(console, fit, result.form)
+    if result.attribution:
+        console.print(f"[bold]Attribution[/bold]  {escaped(result.attribution['words'])}")
+    for arm, exchange in result.fungibility.items():
+        for sentence in exchange.words:
+            console.print(f"[bold]Exchange, {escaped(arm)}[/bold]  {escaped(sentence)}")
+    for note in result.notes:
+        console.print(f"note: {escaped(note)}")
+    console.print(f"laws written to {written.resolve()}")
+
+
+def escaped(text: str) -> str:
+    """`text` with nothing in it that rich would take for markup."""
+    from rich.markup import escape
+
+    return escape(text)
+
+
+def show_arm(console, fit: GammaStarFit, form: str) -> None:
+    """One arm: a table of depths, then the law and why it is judged so."""
+    from rich.table import Table as Grid
+
+    data = fit.law.data
+    grid = Grid(title=f"{escaped(fit.arm)}: best gamma by {fit.metric} ({form}, {data['runs']} runs, "
+                      f"{data['seeds']} seeds)", title_justify="left")  # fmt: skip
+    several = len({c.width for c in fit.curves}) > 1
+    for name in ("depth", *(["width"] if several else []), "gamma* [95 %]", "plateau", fit.metric):
+        grid.add_column(name, justify="right")
+    for curve in fit.curves:
+        o = curve.optimum
+        flat = f"{o.plateau_low:.3g}-{o.plateau_high:.3g}" if o.plateau_low is not None else ""
+        best = "" if o.best is None else f"{o.best:.3g}"
+        grid.add_row(str(o.depth), *([str(o.width)] if several else []), escaped(o.words), flat, best)
+    console.print(grid)
+    law = fit.law.parameters
+    shown = ", ".join(f"{name} = {bounded(p)}" for name, p in law.items())
+    console.print(f"  gamma*(N) = a N^-b: {escaped(shown)}")
+    test = data.get("published")
+    if test and test["p"] is not None:
+        word = "excluded" if test["excluded"] else "not excluded"
+        console.print(f"  published (a, b) = ({test['a']}, {test['b']}): {word} (p = {test['p']:.2g})")
+    console.print(f"  [bold]{escaped(fit.law.verdict or 'no verdict')}[/bold]")
+    for sentence in fit.words:
+        console.print(f"    {escaped(sentence)}")
+
+
+def bounded(p: Parameter) -> str:
+    """0.74 [0.6, 0.9], or that the data don't bound it."""
+    if p.estimate is None:
+        return "not identified"
+    low, high = ("unbounded" if v is None else f"{v:.3g}" for v in (p.low, p.high))
+    return f"{p.estimate:.3g} [{low}, {high}]"
