@@ -6,13 +6,13 @@ import dataclasses
 import difflib
 import types
 import typing
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 from orchestrator.errors import UserError
 
 
-@lru_cache(maxsize=None)
+@cache
 def _hints(cls: type) -> dict[str, Any]:
     return typing.get_type_hints(cls)
 

@@ -47,7 +47,7 @@ class Momentum:
     """β of an exponential moving average over past momenta, 0 ≤ β < 1; 0 is the plain shear."""
     kernel: int = 2
     """Number of taps kept, at least 2; a smoothed momentum is cut off there."""
-    on: str = field(default="qk", metadata=_PER_RUN)
+    streams: str = field(default="qk", metadata=_PER_RUN)
     """What is filtered: any of the letters q (queries), k (keys), v (values)."""
     norm: Literal["raw", "matched", "gain_only"] = field(default="raw", metadata=_PER_RUN)
     """raw: the filter as it is; matched: divided by its gain √Σc² for uncorrelated neighbours;
@@ -88,17 +88,16 @@ class Momentum:
             self.taps is None or (len(self.taps) > 0 and all(map(math.isfinite, self.taps))),
             f"{key}.taps", self.taps, "taps must be one or more finite numbers",
         )  # fmt: skip
-        _require(
-            0 <= self.smoothing < 1, f"{key}.smoothing", self.smoothing, "must be in [0, 1)"
-        )
+        _require(0 <= self.smoothing < 1, f"{key}.smoothing", self.smoothing, "must be in [0, 1)")
         _require(2 <= self.kernel <= 64, f"{key}.kernel", self.kernel, "must be in 2..64")
         _require(
             self.smoothing == 0 or self.kernel > 2, f"{key}.kernel", self.kernel,
             "a smoothed momentum needs kernel > 2",
         )  # fmt: skip
         _require(
-            self.on != "" and set(self.on) <= set("qkv") and len(set(self.on)) == len(self.on),
-            f"{key}.on", self.on, "must be letters out of q, k, v, each at most once",
+            self.streams != "" and set(self.streams) <= set("qkv")
+            and len(set(self.streams)) == len(self.streams),
+            f"{key}.streams", self.streams, "must be letters out of q, k, v, each at most once",
         )  # fmt: skip
         named = self.layers in ("all", "first", "middle", "last")
         _require(
@@ -121,7 +120,7 @@ class Momentum:
 
     @property
     def filters_values(self) -> bool:
-        return "v" in self.on
+        return "v" in self.streams
 
     @property
     def scalar_gamma(self) -> float | None:
@@ -325,6 +324,8 @@ class RunConfig:
         fields = _pick(self, per_run=False)
         fields["model"]["momentum"]["kernel"] = m.kernel_size
         fields["filters_values"] = m.filters_values
+        if m.learn != "none":  # a learned filter's place is part of the graph
+            fields["learned"] = [m.streams, m.layers]
         return {**fields, "versions": self.versions}
 
     @cached_property

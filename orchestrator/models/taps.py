@@ -53,7 +53,7 @@ def filter_taps(model: Model) -> Tensor:
     out[..., 0] = 1
     for layer in filtered_layers(m, model.depth):
         for stream, letter in enumerate("qkv"[:streams]):
-            if letter in m.on:
+            if letter in m.streams:
                 out[layer, stream] = head_taps[layer]
     return out
 

@@ -31,9 +31,7 @@ class Attention(nn.Module):
         self.output = nn.Linear(inner, model.width, bias=False)
         self.filter_first = m.placement == "pre_rope"
         self.filters_values = m.filters_values
-        self.filter = (
-            locate(m.operator, "model.momentum.operator") if m.operator else causal_filter
-        )
+        self.filter = locate(m.operator, "model.momentum.operator") if m.operator else causal_filter
         self.attend = locate(model.attention, "model.attention") if model.attention else attend
         self.rope = model.rope_base is not None
         if model.rope_base is not None:
@@ -108,7 +106,7 @@ class Transformer(nn.Module):
             mask = torch.zeros(model.depth, 3 if m.filters_values else 2, 1, 1)
             for layer in filtered_layers(m, model.depth):
                 for stream, letter in enumerate("qkv"[: mask.shape[1]]):
-                    mask[layer, stream] = float(letter in m.on)
+                    mask[layer, stream] = float(letter in m.streams)
             self.register_buffer("filtered", mask, persistent=False)
 
     def taps(self, taps_LSHK: Tensor) -> Tensor:

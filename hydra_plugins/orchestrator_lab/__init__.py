@@ -1,0 +1,73 @@
+"""Hydra's door to the orchestrator: a launcher and a grid sweeper, thin and torch-free."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.plugins import Plugins
+from hydra.core.utils import JobReturn, JobStatus
+from hydra.plugins.launcher import Launcher
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
+
+
+class LabLauncher(Launcher):
+    """Composes all jobs of a batch at once and hands them to the verb (plan or submit)."""
+
+    def setup(
+        self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
+    ) -> None:
+        self.loader = hydra_context.config_loader
+        self.verb: Any = task_function
+        self.config = config
+
+    def launch(
+        self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
+    ) -> Sequence[JobReturn]:
+        from orchestrator.launch.compose import experiments
+
+        values = self.verb(experiments(self.loader, self.config, job_overrides))
+        return [
+            JobReturn(overrides=o, status=JobStatus.COMPLETED, _return_value=v)
+            for o, v in zip(job_overrides, values, strict=True)
+        ]
+
+
+class GridSweeper(Sweeper):
+    """Hydra's multirun grammar as one grid: the sweep file's params, then the command line's.
+
+    Unlike Hydra's basic sweeper it writes no file and composes no job twice.
+    """
+
+    def __init__(self, params: dict[str, Any] | None = None) -> None:
+        self.params = params or {}
+
+    def setup(
+        self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
+    ) -> None:
+        self.loader = hydra_context.config_loader
+        self.launcher = Plugins.instance().instantiate_launcher(
+            hydra_context=hydra_context, task_function=task_function, config=config
+        )
+
+    def sweep(self, arguments: list[str]) -> Any:
+        from orchestrator.launch.compose import grid
+
+        words = [f"{k}={v}" for k, v in self.params.items()] + list(arguments)
+        overrides = OverridesParser.create(config_loader=self.loader).parse_overrides(words)
+        return self.launcher.launch(grid(overrides), initial_job_idx=0)
+
+
+_store = ConfigStore.instance()
+_store.store(
+    group="hydra/launcher", name="lab", provider="orchestrator",
+    node={"_target_": "hydra_plugins.orchestrator_lab.LabLauncher"},
+)  # fmt: skip
+_store.store(
+    group="hydra/sweeper", name="grid", provider="orchestrator",
+    node={"_target_": "hydra_plugins.orchestrator_lab.GridSweeper", "params": None},
+)  # fmt: skip

@@ -1,0 +1,5 @@
+"""`python -m orchestrator` does what `orchestrator` does."""
+
+from orchestrator.cli import main
+
+main()

@@ -1,0 +1,127 @@
+"""The verbs: a few lines each. Bad input is one line on standard error and exit status 2."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from orchestrator.errors import UserError
+
+DESCRIPTION = """Scaling-law lab for Momentum Attention.
+
+SWEEP is the stem of a file in ./sweeps or among the shipped ones, or a path. Everything after it
+is Hydra's override grammar: model.width=64,128 task=induction cluster=slurm.
+"""
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Entry point of `orchestrator`; exits 0, 1 (a run failed) or 2 (bad input)."""
+    args, extra = _parser().parse_known_args(argv)
+    overrides = getattr(args, "overrides", [])
+    for word in extra:
+        if word.startswith("--"):
+            _fail(f"{word}: no such option of `orchestrator {args.verb}` (see --help)")
+        overrides.append(word)  # an override that argparse took for an option, such as ~key
+    try:
+        sys.exit(args.run(args))
+    except UserError as e:
+        _fail(str(e))
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _fail(message: str) -> None:
+    print(f"orchestrator: {message}", file=sys.stderr)
+    sys.exit(2)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="orchestrator", description=DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+
+    def verb(name: str, run: Callable[[Any], int], text: str) -> argparse.ArgumentParser:
+        sub = verbs.add_parser(name, help=text, description=text)
+        sub.set_defaults(run=run)
+        return sub
+
+    demo = verb("demo", _demo, "the whole pipeline, small, on this machine")
+    train = verb("train", _train, "train one run: orchestrator train model.depth=2")
+    plan = verb("plan", _plan, "what a submission would train, and why; trains nothing")
+    submit = verb("submit", _submit, "train what is missing of a sweep")
+    status = verb("status", _status, "what has become of a sweep")
+    collect = verb("collect", _collect, "write results/SWEEP/table.parquet and curves.parquet")
+    for sub in (plan, submit):
+        sub.add_argument("sweep", metavar="SWEEP")
+        sub.add_argument("--rerun", action="store_true", help="train finished runs again")
+    for sub in (demo, train, plan, submit):
+        sub.add_argument("overrides", nargs="*", default=[], metavar="OVERRIDE")
+    for sub in (status, collect):
+        sub.add_argument("sweep", nargs="?", metavar="SWEEP")
+    for sub in (plan, status, collect):
+        sub.add_argument("--json", action="store_true", help="the same as JSON, and nothing else")
+    status.add_argument("--watch", action="store_true", help="go on until nothing runs")
+    collect.add_argument("--format", choices=("parquet", "csv"), default="parquet")
+    collect.add_argument("--results", type=Path, default=Path("results"), help="output folder")
+    return parser
+
+
+def _plan(args: argparse.Namespace) -> int:
+    from orchestrator.launch import show, verbs
+
+    plans = verbs.planned(args.sweep, args.overrides, args.rerun)
+    _print(args, show.plan_json(plans), lambda: show.plan_text(plans))
+    return 0
+
+
+def _submit(args: argparse.Namespace) -> int:
+    from orchestrator.launch import verbs
+
+    return verbs.submit_sweep(args.sweep, args.overrides, args.rerun)
+
+
+def _train(args: argparse.Namespace) -> int:
+    from orchestrator.launch import verbs
+
+    return verbs.train(args.overrides)
+
+
+def _demo(args: argparse.Namespace) -> int:
+    from orchestrator.launch import verbs
+
+    return verbs.demo(args.overrides)
+
+
+def _status(args: argparse.Namespace) -> int:
+    from orchestrator.launch import show, verbs
+
+    if args.watch:
+        return verbs.watch(args.sweep)
+    states = verbs.statuses(args.sweep)
+    _print(args, show.status_json(states), lambda: show.status_text(states))
+    return 0
+
+
+def _collect(args: argparse.Namespace) -> int:
+    from orchestrator.launch import show, verbs
+
+    collected = verbs.collect_sweep(args.sweep, args.results, args.format == "csv")
+    _print(args, collected, lambda: show.collected_text(collected))
+    return 0
+
+
+def _print(args: argparse.Namespace, data: Any, text: Callable[[], None]) -> None:
+    if args.json:
+        print(json.dumps(data))
+    else:
+        text()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,167 @@
+"""From a sweep file and overrides to typed experiments, equal to Hydra's own composition.
+
+Hydra composes at about 0.1 s a config; so it composes once for each distinct choice of groups,
+plain value overrides are applied to its result, and a sample is checked against Hydra.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.object_type import ObjectType
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override, OverrideType
+from omegaconf import DictConfig, OmegaConf
+
+from orchestrator.coerce import unknown_key
+from orchestrator.config import RunConfig, run_config
+from orchestrator.errors import UserError
+from orchestrator.records.packs import assign
+from orchestrator.settings import KEYS, Settings, settings
+
+_RUN_KEYS = ("model", "task", "optim", "budget", "precision", "seed", "seed_init", "seed_data")
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One run and how it is to be trained."""
+
+    run: RunConfig
+    settings: Settings
+
+
+def grid(overrides: list[Override]) -> list[list[str]]:
+    """The Cartesian product of sweep overrides, one list of plain overrides a job.
+
+    Raises: UserError for a kind of sweep that is no grid (interval).
+    """
+    for o in overrides:
+        if o.is_sweep_override() and not o.is_discrete_sweep():
+            raise UserError(
+                f"{o.input_line}: an interval is no grid; give values, or another hydra/sweeper"
+            )
+    (jobs,) = BasicSweeper.split_arguments(overrides, None)
+    return jobs
+
+
+def experiments(
+    loader: ConfigLoader, master: DictConfig, jobs: Sequence[Sequence[str]]
+) -> list[Experiment]:
+    """Typed experiments of all jobs, each a list of overrides. Raises: UserError."""
+    composer = _Composer(loader, master)
+    trees = [composer.tree(list(job)) for job in jobs]
+    for i in {0, len(jobs) // 2, len(jobs) - 1}:
+        theirs = composer.by_hydra(list(jobs[i]))
+        if repr(theirs) != repr(trees[i]):  # as text, so that nan equals nan
+            raise RuntimeError(f"composition of {jobs[i]} differs from Hydra's: please report")
+    known: dict[str, Settings] = {}
+    out = []
+    for tree in trees:
+        for key in tree:
+            if key not in _RUN_KEYS + KEYS:
+                raise UserError(unknown_key(key, [*_RUN_KEYS, *KEYS]))
+        how = {k: tree[k] for k in KEYS if k in tree}
+        text = json.dumps(how, default=str)
+        if text not in known:
+            known[text] = settings(how)
+        out.append(
+            Experiment(run_config({k: tree[k] for k in _RUN_KEYS if k in tree}), known[text])
+        )
+    return out
+
+
+class _Composer:
+    """Plain config trees of jobs; everything that depends on groups alone is composed once."""
+
+    def __init__(self, loader: ConfigLoader, master: DictConfig) -> None:
+        self.loader, self.master = loader, master
+        self.parser = OverridesParser.create(config_loader=loader)
+        self.bases: dict[tuple[str, ...], tuple[dict[str, Any], DictConfig | None]] = {}
+        self.parsed: dict[str, tuple[bool, Override]] = {}
+
+    def tree(self, job: list[str]) -> dict[str, Any]:
+        """The resolved plain config of one job."""
+        simple, rest = [], []
+        for word in job:
+            is_simple, override = self._parse(word)
+            (simple if is_simple else rest).append((word, override))
+        key = tuple(word for word, _ in rest)
+        if key not in self.bases:
+            self.bases[key] = self._base(list(key))
+        tree, interpolated = self.bases[key]
+        values = [(o.key_or_group, o.value()) for _, o in simple]
+        if interpolated is not None or not all(_settable(tree, k) for k, _ in values):
+            return self.by_hydra(job)
+        tree = _copy(tree)
+        for name, value in values:
+            assign(tree, name, value)
+        return tree
+
+    def by_hydra(self, job: list[str]) -> dict[str, Any]:
+        """The same, composed by Hydra itself."""
+        return _plain(self.loader.load_sweep_config(self.master, job))
+
+    def _base(self, group_overrides: list[str]) -> tuple[dict[str, Any], DictConfig | None]:
+        cfg = self.loader.load_sweep_config(self.master, group_overrides)
+        raw = json.dumps(_unresolved(cfg), default=str)
+        return _plain(cfg), cfg if "${" in raw else None
+
+    def _parse(self, word: str) -> tuple[bool, Override]:
+        """An override, and whether it only sets a value."""
+        if word not in self.parsed:
+            (override,) = self.parser.parse_overrides([word])
+            name = override.key_or_group
+            is_group = bool(self.loader.get_group_options(name, ObjectType.CONFIG))
+            simple = (
+                override.type == OverrideType.CHANGE
+                and not is_group
+                and override.package is None
+                and not name.startswith("hydra.")
+                and not isinstance(override.value(), dict)
+                and not (isinstance(override.value(), str) and "${" in str(override.value()))
+            )
+            self.parsed[word] = (simple, override)
+        return self.parsed[word]
+
+
+def _settable(tree: dict[str, Any], key: str) -> bool:
+    """Whether `key` names a leaf of the tree (anything else is Hydra's to judge)."""
+    node: Any = tree
+    for part in key.split("."):
+        if not isinstance(node, dict) or part not in node:
+            return False
+        node = node[part]
+    return not isinstance(node, dict)
+
+
+def _copy(tree: dict[str, Any]) -> dict[str, Any]:
+    return {k: _copy(v) if isinstance(v, dict) else copy.copy(v) for k, v in tree.items()}
+
+
+def _unresolved(cfg: DictConfig) -> dict[str, Any]:
+    return OmegaConf.to_container(OmegaConf.masked_copy(cfg, _own_keys(cfg)))
+
+
+def _plain(cfg: DictConfig) -> dict[str, Any]:
+    own = OmegaConf.masked_copy(cfg, _own_keys(cfg))
+    return OmegaConf.to_container(own, resolve=True, throw_on_missing=True)
+
+
+def _own_keys(cfg: DictConfig) -> list[str]:
+    return [k for k in cfg if k != "hydra"]
+
+
+def leaves(tree: dict[str, Any], prefix: str = "") -> list[str]:
+    """Dotted names of all leaves and groups of a tree."""
+    out = []
+    for k, v in tree.items():
+        out.append(f"{prefix}{k}")
+        if isinstance(v, dict):
+            out.extend(leaves(v, f"{prefix}{k}."))
+    return out

@@ -1,0 +1,80 @@
+"""New runs into packs: one shape each, balanced, and frozen with all that moves the last bits."""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+from collections import defaultdict
+
+from orchestrator.config import RunConfig
+from orchestrator.cost import train_flops
+from orchestrator.launch.compose import Experiment
+from orchestrator.records.packs import Frozen, Pack, new_pack
+from orchestrator.settings import Execution, Settings
+
+WIDTH = 16
+"""Runs a call of the step where nothing was measured (docs/notebook.md, "Slice width")."""
+
+# Rates and compilation of the step on one core where nothing was measured on this machine
+# (docs/notebook.md, "When compiling pays").
+EAGER_FLOPS = 5e9
+COMPILED_FLOPS = 18e9
+COMPILE_S = 15.0
+COMPILE_S_PER_LAYER = 12.0
+
+
+def make_packs(experiments: list[Experiment], generation: int = 0) -> list[Pack]:
+    """Group experiments by shape and execution into packs, the dearest first."""
+    groups: dict[tuple, list[Experiment]] = defaultdict(list)
+    for e in experiments:
+        groups[e.run.shape_id, e.settings.execution].append(e)
+    cost = {key: sum(train_flops(e.run) for e in group) for key, group in groups.items()}
+    share = sum(cost.values()) / processes(experiments[0].settings) if experiments else 1
+    out = []
+    for key, group in groups.items():
+        execution = key[1]
+        parts = max(
+            math.ceil(len(group) / execution.pack),
+            min(round(cost[key] / share), math.ceil(len(group) / slice_width(execution, 10**9))),
+        )
+        size = math.ceil(len(group) / parts)
+        compiled = _compile(execution, group[0].run, cost[key] / min(parts, _slots(group)))
+        for first in range(0, len(group), size):
+            runs = [e.run for e in group[first : first + size]]
+            width = slice_width(execution, len(runs))
+            frozen = Frozen(compile=compiled, threads=execution.threads, width=width)
+            out.append((sum(map(train_flops, runs)), new_pack(runs, frozen, generation)))
+    return [pack for _, pack in sorted(out, key=lambda pair: -pair[0])]
+
+
+def slice_width(execution: Execution, members: int) -> int:
+    """Runs a call: at most the configured width, and as little padding as possible."""
+    widest = execution.width or WIDTH
+    slices = math.ceil(members / widest)
+    return math.ceil(members / slices)
+
+
+def processes(settings: Settings) -> int:
+    """Worker processes on this machine: as configured, else by GPUs or cores."""
+    if settings.cluster.processes:
+        return settings.cluster.processes
+    gpus = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    if settings.execution.device != "cpu" and shutil.which("nvidia-smi"):
+        return max(1, len([g for g in gpus.split(",") if g]))
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return max(1, (cores or 1) // settings.execution.threads)
+
+
+def _slots(group: list[Experiment]) -> int:
+    return processes(group[0].settings)
+
+
+def _compile(execution: Execution, run: RunConfig, flops: float) -> bool:
+    """Whether compiling comes back over `flops` trained by one process."""
+    if execution.compile != "auto":
+        return execution.compile == "on"
+    if not (shutil.which("g++") or shutil.which("clang++") or os.environ.get("CXX")):
+        return False
+    saved = flops / EAGER_FLOPS - flops / COMPILED_FLOPS
+    return saved > COMPILE_S + COMPILE_S_PER_LAYER * run.model.depth

@@ -1,0 +1,134 @@
+"""What a submission would do: which runs are done, which would train, in which packs, and why.
+
+Nothing is written. A run that belongs to a frozen pack is trained in that pack, so that it comes
+out bit for bit as it would have at the first try.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from orchestrator.config import RunConfig
+from orchestrator.launch.compose import Experiment
+from orchestrator.launch.packs import make_packs
+from orchestrator.records.attempts import Attempt, attempts, results
+from orchestrator.records.manifests import Member
+from orchestrator.records.packs import Pack, all_packs
+from orchestrator.records.provenance import code_version
+from orchestrator.records.store import Store
+from orchestrator.settings import Settings
+
+DONE = ("completed", "diverged")
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One run and what is to be done about it."""
+
+    run: RunConfig
+    state: str
+    """completed, diverged, running, or why it trains: new, failed, dead, stopped, waiting, rerun,
+    changed (an earlier version of a component trained it)."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The whole plan of one submission."""
+
+    sweep: str
+    settings: Settings
+    runs: list[Planned]
+    launch: list[Pack]
+    """Packs to train, frozen before or new, the dearest first."""
+    pack_of: dict[str, str]
+    """Pack of every run, by run id."""
+    other_code: int
+    """Finished runs that other code (same semantic versions) trained."""
+    changed: dict[str, int] = field(default_factory=dict)
+    """"model 1 → 2" and so on, with the number of runs that train anew for it."""
+
+    @property
+    def counts(self) -> dict[str, int]:
+        return dict(Counter(p.state for p in self.runs))
+
+    @property
+    def to_train(self) -> list[RunConfig]:
+        return [p.run for p in self.runs if p.state not in (*DONE, "running")]
+
+    @property
+    def members(self) -> list[Member]:
+        """The manifest's rows."""
+        return [
+            Member(r.run_id, self.pack_of[r.run_id], r.model.momentum.arm, r.seed)
+            for r in (p.run for p in self.runs)
+        ]
+
+
+def make_plan(store: Store, sweep: str, experiments: list[Experiment], rerun: bool = False) -> Plan:
+    """Plan a submission against what the store knows."""
+    unique: dict[str, Experiment] = {}
+    for e in experiments:
+        unique.setdefault(e.run.run_id, e)
+    packs = all_packs(store)
+    home, trained_as = _index(packs)
+    states: dict[str, str] = {}
+    other_code = 0
+    for pack in {home[r].pack_id: home[r] for r in unique if r in home}.values():
+        tries = attempts(store, pack.pack_id)
+        found = results(tries)
+        codes = {a.number: a.claim["code_version"] for a in tries}
+        unfinished = unfinished_state(tries)
+        for run_id in pack.run_ids:
+            if run_id in unique and home[run_id] is pack:
+                row = found.get(run_id)
+                states[run_id] = row["status"] if row else unfinished
+                if row and codes[row["attempt"]] != code_version():
+                    other_code += 1
+    changed: Counter[str] = Counter()
+    for run_id, e in unique.items():
+        if run_id not in states:
+            older = trained_as.get(e.run.config_id)
+            states[run_id] = "changed" if older else "new"
+            for name, version in (older or {}).items():
+                if e.run.versions[name] != version:
+                    changed[f"{name} {version} → {e.run.versions[name]}"] += 1
+        elif rerun and states[run_id] in DONE:
+            states[run_id] = "rerun"
+    fresh = [e for r, e in unique.items() if states[r] in ("new", "changed")]
+    again = [e for r, e in unique.items() if states[r] == "rerun"]
+    generation = 1 + max((home[e.run.run_id].generation for e in again), default=-1)
+    new = make_packs(fresh) + make_packs(again, generation)
+    waiting = ("failed", "dead", "stopped", "waiting")
+    old = {home[r].pack_id: home[r] for r in unique if states[r] in waiting}
+    pack_of = {r: home[r].pack_id for r in unique if r in home}
+    pack_of |= {r: pack.pack_id for pack in new for r in pack.run_ids}
+    return Plan(
+        sweep, experiments[0].settings,
+        [Planned(e.run, states[r]) for r, e in unique.items()],
+        [*old.values(), *new], pack_of, other_code, dict(changed),
+    )  # fmt: skip
+
+
+def _index(packs: list[Pack]) -> tuple[dict[str, Pack], dict[str, dict[str, Any]]]:
+    """The pack that counts for each run (the latest generation), and the versions by config."""
+    home: dict[str, Pack] = {}
+    trained_as: dict[str, dict[str, Any]] = {}
+    for pack in packs:
+        for member in pack.data["members"]:
+            run_id = member["run_id"]
+            if run_id not in home or home[run_id].generation < pack.generation:
+                home[run_id] = pack
+            trained_as[member["config_id"]] = pack.versions
+    return home, trained_as
+
+
+def unfinished_state(tries: list[Attempt]) -> str:
+    """What became of a pack's unfinished runs: running, failed, stopped, dead, or waiting."""
+    if not tries:
+        return "waiting"
+    if any(a.living() for a in tries):
+        return "running"
+    end = tries[-1].end()
+    return end["status"] if end and end["status"] != "completed" else "dead"

@@ -1,0 +1,92 @@
+"""How far packs are, read from their records: a bar on a terminal, else a line now and then."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bars
+
+from orchestrator.cost import train_flops
+from orchestrator.records.attempts import attempts, results
+from orchestrator.records.packs import Pack
+from orchestrator.records.store import Store, read_json
+
+LINE_S = 15.0
+"""Seconds between lines where there is no terminal."""
+
+
+class Progress:
+    """Watches packs; weighs them by their FLOPs to say what time is left."""
+
+    def __init__(self, store: Store, packs: list[Pack]) -> None:
+        self.store = store
+        self.packs = {p.pack_id: p for p in packs}
+        self.flops = {p.pack_id: train_flops(p.runs[0]) for p in packs}
+        self.steps = {p.pack_id: p.runs[0].budget.steps for p in packs}
+        self.complete: set[str] = set()
+        self.total = sum(len(p.run_ids) for p in packs)
+        self.console = Console(stderr=True)
+        self.bars = Bars(
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("runs"),
+            TimeElapsedColumn(), TextColumn("{task.fields[left]}"),
+            console=self.console, disable=not self.console.is_terminal,
+        )  # fmt: skip
+        self.task = self.bars.add_task("training", total=self.total, left="")
+        self.begun = time.monotonic()
+        self.first: tuple[float, float] | None = None
+        self.said = self.begun
+
+    def __enter__(self) -> Progress:
+        self.bars.start()
+        if not self.console.is_terminal:
+            packs, runs = len(self.packs), self.total
+            print(f"training {runs} runs in {packs} packs", file=sys.stderr, flush=True)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bars.stop()
+
+    def update(self) -> None:
+        """Read the records and show how far all packs are."""
+        done, share, compiling = 0, 0.0, False
+        for pack_id, pack in self.packs.items():
+            members = len(pack.run_ids)
+            if pack_id in self.complete:
+                done += members
+                share += members * self.flops[pack_id]
+                continue
+            tries = attempts(self.store, pack_id)
+            finished = len(results(tries))
+            if finished == members:
+                self.complete.add(pack_id)
+            partial = 0.0
+            if tries and finished < members:
+                state = read_json(tries[-1].progress) or {}
+                compiling |= state.get("step") == 0
+                partial = state.get("members", 0) * state.get("step", 0) / self.steps[pack_id]
+                if state.get("step") == self.steps[pack_id]:
+                    partial = 0.0  # counted among the finished
+            done += finished
+            share += (finished + partial) * self.flops[pack_id]
+        left = self._left(share / sum(
+            len(p.run_ids) * self.flops[i] for i, p in self.packs.items()
+        ))  # fmt: skip
+        note = left or ("starting up" if compiling or not share else "")
+        self.bars.update(self.task, completed=done, left=note)
+        if not self.console.is_terminal and time.monotonic() - self.said > LINE_S:
+            self.said = time.monotonic()
+            print(f"{done}/{self.total} runs; {note}", file=sys.stderr, flush=True)
+
+    def _left(self, share: float) -> str:
+        """What time is left, once training has moved since this watch began."""
+        now = time.monotonic()
+        if self.first is None or share < self.first[1]:
+            self.first = (now, share)
+        began, start = self.first
+        if share <= start or now - began < 2:
+            return ""
+        seconds = (now - began) * (1 - share) / (share - start)
+        return f"{seconds / 60:.0f} min left" if seconds > 90 else f"{seconds:.0f} s left"

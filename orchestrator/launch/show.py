@@ -1,0 +1,143 @@
+"""What the verbs print: text for people, the same as plain data for `--json`."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from orchestrator.cost import parameters, train_flops
+from orchestrator.launch.plan import DONE, Plan
+from orchestrator.launch.status import SweepStatus
+from orchestrator.records.attempts import attempts, results
+from orchestrator.records.store import Store, open_store
+
+STATES = (
+    "completed", "diverged", "running", "waiting", "failed", "stopped", "dead", "new", "changed",
+    "rerun",
+)  # fmt: skip
+
+
+def plan_json(plans: list[Plan]) -> dict[str, Any]:
+    """A plan as plain data."""
+    (plan,) = plans
+    return {
+        "sweep": plan.sweep,
+        "store": str(open_store().root),
+        "runs": len(plan.runs),
+        "counts": plan.counts,
+        "to_train": [
+            {"run_id": p.run.run_id, "why": p.state, "params": parameters(p.run),
+             "flops": train_flops(p.run), "pack": plan.pack_of[p.run.run_id]}
+            for p in plan.runs if p.state not in (*DONE, "running")
+        ],
+        "packs": [
+            {"pack": pack.pack_id, "runs": len(pack.run_ids), **vars(pack.frozen)}
+            for pack in plan.launch
+        ],
+        "flops": sum(train_flops(r) for r in plan.to_train),
+        "trained_by_other_code": plan.other_code,
+        "changed": plan.changed,
+    }  # fmt: skip
+
+
+def plan_text(plans: list[Plan]) -> None:
+    """A plan as tables: shapes, packs, and why runs would train."""
+    (plan,) = plans
+    console = Console()
+    table = Table("depth", "width", "heads", "runs", "to train", "parameters", "FLOPs to train")
+    train = {r.run_id for r in plan.to_train}
+    groups: dict[tuple[int, int, int], list] = {}
+    for p in plan.runs:
+        m = p.run.model
+        groups.setdefault((m.depth, m.width, m.heads), []).append(p.run)
+    for (depth, width, heads), runs in sorted(groups.items()):
+        sizes = sorted({parameters(r) for r in runs})
+        span = f"{sizes[0]:,}" if len(sizes) == 1 else f"{sizes[0]:,}-{sizes[-1]:,}"
+        mine = [r for r in runs if r.run_id in train]
+        flops = sum(train_flops(r) for r in mine)
+        table.add_row(
+            str(depth), str(width), str(heads), str(len(runs)), str(len(mine)), span, f"{flops:.3g}"
+        )
+    console.print(table)
+    plan_lines(plan, open_store(), console)
+
+
+def plan_lines(plan: Plan, store: Store, console: Console | None = None) -> None:
+    """A few lines: what stands, what would train and why."""
+    console = console or Console(stderr=True)
+    counts = plan.counts
+    states = ", ".join(f"{counts[s]} {s}" for s in STATES if s in counts)
+    say = lambda text: console.print(text, soft_wrap=True, highlight=False)
+    say(f"sweep {plan.sweep}: {len(plan.runs)} runs ({states}) · store {store.root}")
+    for change, runs in plan.changed.items():
+        say(f"{runs} of them were trained by an earlier version: {change}")
+    if plan.other_code:
+        say(f"{plan.other_code} finished runs were trained by other code of the same version;"
+            " --rerun trains them again")  # fmt: skip
+    if not plan.launch:
+        say("nothing to train")
+        return
+    widths = Counter(
+        ("compiled" if p.frozen.compile else "eager", p.frozen.width) for p in plan.launch
+    )
+    packs = ", ".join(f"{n} {mode} of width {w}" for (mode, w), n in sorted(widths.items()))
+    flops = sum(train_flops(r) for r in plan.to_train)
+    say(f"to train: {len(plan.to_train)} runs in {len(plan.launch)} packs ({packs}),"
+        f" {flops:.3g} FLOPs")  # fmt: skip
+
+
+def status_json(states: list[SweepStatus]) -> list[dict[str, Any]]:
+    return [vars(s) for s in states]
+
+
+def status_table(states: list[SweepStatus]) -> Table:
+    """One row a sweep."""
+    table = Table("sweep", "done", "diverged", "running", "waiting", "failed", "dead or stopped")
+    for s in states:
+        c = Counter(s.counts)
+        table.add_row(
+            s.sweep, *(str(c[k]) for k in ("completed", "diverged", "running", "waiting", "failed")),
+            str(c["dead"] + c["stopped"]),
+        )  # fmt: skip
+    return table
+
+
+def status_text(states: list[SweepStatus]) -> None:
+    """The table, and a line for each pack under way or failed."""
+    console = Console()
+    console.print(f"store {open_store().root}", soft_wrap=True, highlight=False)
+    console.print(status_table(states))
+    for s in states:
+        for r in s.running:
+            console.print(
+                f"running: pack {r['pack']} on {r['host']}, step {r.get('step', 0)}"
+                f" of runs {r.get('first', 0)}-{r.get('first', 0) + r.get('members', 0)}"
+            )
+        for e in s.errors:
+            console.print(f"failed: pack {e['pack']}: {e['error']} ({e['folder']})")
+
+
+def collected_text(collected: dict[str, Any]) -> None:
+    """What was written, and what is missing."""
+    statuses = ", ".join(f"{n} {s}" for s, n in collected["statuses"].items())
+    print(f"{collected['runs']} of {collected['expected']} runs ({statuses}); "
+          f"{collected['missing']} missing; store {collected['store']}")  # fmt: skip
+    for path in collected["tables"]:
+        print(path)
+
+
+def result_text(store: Store, plan: Plan) -> None:
+    """The results of a plan's runs, one line each."""
+    for p in plan.runs:
+        row = results(attempts(store, plan.pack_of[p.run.run_id])).get(p.run.run_id)
+        if row is None:
+            print(f"run {p.run.run_id}: not finished", file=sys.stderr)
+            continue
+        loss = "not finite" if row["val_loss"] is None else f"{row['val_loss']:.4f}"
+        solved = row["steps_to_solve"] or "never"
+        print(f"run {p.run.run_id}: {row['status']}, loss {loss}, accuracy "
+              f"{row['accuracy']:.4f}, solved at step {solved}")  # fmt: skip

@@ -1,0 +1,66 @@
+"""Submitting: freeze the plan, append a manifest, launch what is missing."""
+
+from __future__ import annotations
+
+import math
+import uuid
+from dataclasses import dataclass
+
+from orchestrator.launch.plan import DONE, Plan
+from orchestrator.records.attempts import attempts, results
+from orchestrator.records.manifests import write_manifest
+from orchestrator.records.packs import freeze
+from orchestrator.records.provenance import code_version, git_commit, package_versions
+from orchestrator.records.store import Store, require_writable
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """What became of a submission when it returned."""
+
+    plan: Plan
+    failed_jobs: int
+    """Jobs that ended with an error, as far as was waited for."""
+
+
+def submit(store: Store, plan: Plan, overrides: list[str]) -> Submitted:
+    """Freeze and launch a plan. On this machine it trains and returns when all has ended.
+
+    Raises: UserError where the store can't be written.
+    """
+    require_writable(store)
+    for pack in plan.launch:
+        freeze(store, pack)
+    about = {
+        "submission": uuid.uuid4().hex,
+        "overrides": overrides,
+        "git_commit": git_commit(),
+        "code_version": code_version(),
+        "packages": package_versions(),
+    }
+    write_manifest(store, plan.sweep, plan.members, plan.settings.sweep.law, about)
+    failed = 0
+    if plan.launch:
+        if plan.settings.cluster.name == "slurm":
+            from orchestrator.launch.slurm import launch
+        else:
+            from orchestrator.launch.local import launch
+        failed = launch(store, plan)
+    return Submitted(plan, failed)
+
+
+def values(store: Store, plan: Plan) -> list[float]:
+    """The primary metric of each planned run, in order, for an optimising sweeper.
+
+    Infinite for a run that diverged or failed, so that an optimiser turns away from it.
+    """
+    metric = plan.settings.sweep.law.get("metric", "val_loss")
+    found: dict[str, dict] = {}
+    for pack_id in set(plan.pack_of.values()):
+        found |= results(attempts(store, pack_id))
+    out = []
+    for planned in plan.runs:
+        row = found.get(planned.run.run_id, {})
+        value = row.get(metric) if row.get("status") in DONE else None
+        out.append(math.inf if value is None else value)
+    return out

@@ -1,0 +1,146 @@
+"""What the verbs do, over composition, plan, submission and records."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from orchestrator.errors import UserError
+from orchestrator.launch import show
+from orchestrator.launch.compose import Experiment
+from orchestrator.launch.plan import DONE, Plan, make_plan
+from orchestrator.launch.status import SweepStatus, sweep_status
+from orchestrator.launch.submit import submit, values
+from orchestrator.launch.sweeps import find_sweep, run_hydra, shipped, sweep_name
+from orchestrator.records.manifests import Sweep, read_sweep, sweep_names
+from orchestrator.records.store import Store, open_store
+
+
+def planned(sweep: str, overrides: list[str], rerun: bool = False) -> list[Plan]:
+    """The plan of a sweep, as a list of one (an optimising sweeper can't be planned).
+
+    Raises: UserError.
+    """
+    path, store = find_sweep(sweep), open_store()
+    plans: list[Plan] = []
+
+    def verb(batch: list[Experiment]) -> list[Any]:
+        if plans:
+            raise UserError("plan: this hydra/sweeper chooses its points as results come in")
+        plans.append(make_plan(store, sweep_name(path, batch[0]), batch, rerun))
+        return [0.0] * len(batch)
+
+    run_hydra(path, overrides, verb)
+    return plans
+
+
+def submit_sweep(sweep: str, overrides: list[str], rerun: bool = False) -> int:
+    """Train what is missing; 1 where a run failed, else 0. Raises: UserError."""
+    path, store = find_sweep(sweep), open_store()
+    failed = 0
+
+    def verb(batch: list[Experiment]) -> list[Any]:
+        nonlocal failed
+        plan = make_plan(store, sweep_name(path, batch[0]), batch, rerun)
+        show.plan_lines(plan, store)
+        submitted = submit(store, plan, overrides)
+        failed += submitted.failed_jobs
+        if not plan.settings.cluster.wait:
+            return [None] * len(batch)
+        by_run = dict(zip((p.run.run_id for p in plan.runs), values(store, plan), strict=True))
+        return [by_run[e.run.run_id] for e in batch]
+
+    run_hydra(path, overrides, verb)
+    return 1 if failed else 0
+
+
+def train(overrides: list[str]) -> int:
+    """Train one run and print its result; 1 where it failed. Raises: UserError."""
+    path, store = shipped("conf") / "config.yaml", open_store()
+    plans: list[Plan] = []
+
+    def verb(batch: list[Experiment]) -> list[Any]:
+        if len(batch) != 1:
+            raise UserError("train: takes one run; for several write a sweep, see `submit`")
+        plans.append(make_plan(store, "train", batch))
+        return [None]
+
+    run_hydra(path, overrides, verb)
+    (plan,) = plans
+    show.plan_lines(plan, store)
+    submitted = submit(store, plan, overrides)
+    show.result_text(store, plan)
+    return 1 if submitted.failed_jobs else 0
+
+
+def demo(overrides: list[str]) -> int:
+    """Submit, collect, fit and plot the demo sweep. Raises: UserError."""
+    import analysis
+
+    failed = submit_sweep("demo", overrides)
+    if failed:
+        return failed
+    collected = collect_sweep("demo", Path("results"), csv=False)
+    show.collected_text(collected)
+    table = Path(collected["tables"][0])
+    analysis.fit(table, write=True)
+    for path in analysis.plot(table):
+        print(path)
+    return 0
+
+
+def statuses(sweep: str | None) -> list[SweepStatus]:
+    """Status of one sweep, or of all the store has. Raises: UserError."""
+    store = open_store()
+    return [sweep_status(store, s) for s in _sweeps(store, sweep)]
+
+
+def watch(sweep: str | None) -> int:
+    """Show the status until nothing runs."""
+    from rich.live import Live
+
+    states = statuses(sweep)
+    with Live(show.status_table(states), refresh_per_second=2) as live:
+        while any("running" in s.counts for s in states):
+            time.sleep(2)
+            states = statuses(sweep)
+            live.update(show.status_table(states))
+    return 0
+
+
+def collect_sweep(sweep: str | None, results: Path, csv: bool) -> dict[str, Any]:
+    """Write the tables of a sweep (or of the whole store); what was written, and what is missing.
+
+    Raises: UserError where there is nothing to collect.
+    """
+    from orchestrator.records.collect import collect, write_tables
+
+    store = open_store()
+    sweeps = _sweeps(store, sweep)
+    if not sweeps:
+        raise UserError(f"store {store.root}: no sweep was submitted yet")
+    table, curves, missing = collect(store, sweeps)
+    if table.empty:
+        raise UserError(f"sweep {sweep or 'of any name'}: no run has finished in {store.root}")
+    expected = sum(len(s.members) for s in sweeps)
+    about = {
+        "format": 1, "sweep": sweep, "law": sweeps[-1].law, "expected": expected,
+        "missing": missing,
+    }  # fmt: skip
+    folder = results / (sweep or "all")
+    paths = write_tables(folder, table, curves, about, csv)
+    done = int(table["status"].isin(DONE).sum())
+    return {
+        "store": str(store.root), "runs": done, "expected": expected,
+        "statuses": table["status"].value_counts().to_dict(), "missing": len(missing),
+        "tables": [str(p) for p in paths],
+    }  # fmt: skip
+
+
+def _sweeps(store: Store, sweep: str | None) -> list[Sweep]:
+    names = [sweep] if sweep else sweep_names(store)
+    if not names:
+        print(f"store {store.root}: no sweep was submitted yet", file=sys.stderr)
+    return [read_sweep(store, Path(name).stem if "/" in name else name) for name in names]

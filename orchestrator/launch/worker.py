@@ -1,0 +1,157 @@
+"""A job: one process that claims packs one after the other and trains them.
+
+The same on this machine and on a cluster node. It trains whatever no other job is at work on, so
+jobs may be given overlapping packs. Everything it finds out stands in the records.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import json
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+from orchestrator.records.attempts import Attempt, attempts, claim, end, results
+from orchestrator.records.liveness import HEARTBEAT_S
+from orchestrator.records.packs import Pack, read_pack
+from orchestrator.records.provenance import code_version, git_commit, package_versions
+from orchestrator.records.store import Store, dumps, open_store, write_atomic
+from orchestrator.settings import Execution
+
+
+def command(store: Store, pack_ids: list[str], execution: Execution) -> list[str]:
+    """The command line of a job that trains these packs."""
+    return [
+        sys.executable, "-m", "orchestrator.launch.worker", "--store", str(store.root),
+        "--execution", json.dumps(vars(execution)), *pack_ids,
+    ]  # fmt: skip
+
+
+def run(
+    store: Store, pack_ids: list[str], execution: Execution, stopping: Callable[[], bool]
+) -> int:
+    """Train every pack that nobody else trains. Returns how many failed."""
+    failed = 0
+    for pack_id in pack_ids:
+        if stopping():
+            break
+        pack = read_pack(store, pack_id)
+        if set(pack.run_ids) <= set(results(attempts(store, pack_id))):
+            continue
+        attempt = claim(
+            store, pack_id,
+            {"git_commit": git_commit(), "code_version": code_version(),
+             "packages": package_versions()},
+        )  # fmt: skip
+        if attempt is not None:
+            failed += not _attempt(store, pack, attempt, execution, stopping)
+    return failed
+
+
+def _attempt(
+    store: Store, pack: Pack, attempt: Attempt, execution: Execution, stopping: Callable[[], bool]
+) -> bool:
+    """Train a pack for one attempt and record how it ended. Whether it did not fail."""
+    from orchestrator.training.pack import PackTrainer, Stopped
+
+    earlier = [a for a in attempts(store, pack.pack_id) if a.number < attempt.number]
+    finished = set(results(earlier))
+    checkpoints = [a.checkpoint for a in earlier if a.checkpoint.exists()]
+    beat = _Heartbeat(attempt, len(pack.run_ids))
+    try:
+        trainer = PackTrainer(pack, attempt, execution, beat.report, stopping)
+        beat.device = str(trainer.fabric.device)
+        write_atomic(attempt.folder / "device.json", dumps(_device_name(trainer.fabric.device)))
+        trainer.train(finished, checkpoints[-1] if checkpoints else None)
+    except Stopped:
+        end(attempt, "stopped")
+    except Exception as e:
+        traceback.print_exc()
+        first_line = (str(e).strip().splitlines() or [""])[0]
+        end(attempt, "failed", f"{type(e).__name__}: {first_line}")
+        return False
+    else:
+        end(attempt, "completed")
+        for path in checkpoints + [attempt.checkpoint]:
+            path.unlink(missing_ok=True)
+    finally:
+        beat.close()
+    return True
+
+
+def _device_name(device) -> str:
+    import torch
+
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return "cpu"
+
+
+class _Heartbeat:
+    """Rewrites progress.json now and then, from a thread, so that a long compilation beats too."""
+
+    def __init__(self, attempt: Attempt, runs: int) -> None:
+        self.attempt, self.runs = attempt, runs
+        self.device = ""
+        self.state: dict = {"step": 0, "first": 0, "runs": runs}
+        self.written = 0.0
+        self.closed = threading.Event()
+        self.lock = threading.Lock()
+        self.thread = threading.Thread(target=self._beat, daemon=True)
+        self.thread.start()
+
+    def report(self, slots, step: int) -> None:
+        self.state = {
+            "first": slots.first, "members": len(slots.members), "step": step,
+            "runs": self.runs, "device": self.device,
+        }  # fmt: skip
+        if time.monotonic() - self.written > 0.5:
+            self._write()
+
+    def _write(self) -> None:
+        with self.lock:
+            self.written = time.monotonic()
+            write_atomic(self.attempt.progress, dumps(self.state))
+
+    def _beat(self) -> None:
+        while not self.closed.wait(HEARTBEAT_S):
+            self._write()
+
+    def close(self) -> None:
+        self.closed.set()
+        self.thread.join()
+
+
+def _die_with_parent() -> None:
+    """Have the kernel send SIGTERM when the submitting process is gone (Linux)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+        if os.getppid() == 1:
+            sys.exit(143)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m orchestrator.launch.worker")
+    parser.add_argument("--store", type=Path, required=True)
+    parser.add_argument("--execution", type=json.loads, required=True)
+    parser.add_argument("--die-with-parent", action="store_true")
+    parser.add_argument("packs", nargs="+")
+    args = parser.parse_args()
+    if args.die_with_parent:
+        _die_with_parent()
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the submitting process decides
+    failed = run(open_store(args.store), args.packs, Execution(**args.execution), stop.is_set)
+    sys.exit(1 if failed else 143 if stop.is_set() else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,145 @@
+"""From records to tidy tables: one row a run, one row an evaluation; what is missing is named."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from orchestrator.cost import (
+    non_embedding_parameters,
+    parameters,
+    tokens_per_step,
+    train_flops,
+)
+from orchestrator.records.attempts import Attempt, attempts, results
+from orchestrator.records.manifests import Member, Sweep
+from orchestrator.records.packs import Pack, read_pack
+from orchestrator.records.store import Store, read_json, read_lines
+
+CURVE_METRICS = ("val_loss", "accuracy", "eval_correct", "train_loss", "grad_norm", "lr")
+
+
+def collect(store: Store, sweeps: list[Sweep]) -> tuple[pd.DataFrame, pd.DataFrame, list[dict]]:
+    """Table, curves, and the runs without a result: {arm, depth, gamma, lr, seed, reason}."""
+    rows: list[dict[str, Any]] = []
+    curves: list[pd.DataFrame] = []
+    missing: list[dict[str, Any]] = []
+    for pack_id, wanted in _by_pack(sweeps).items():
+        pack = read_pack(store, pack_id)
+        tries = attempts(store, pack_id)
+        found = results(tries)
+        by_number = {a.number: a for a in tries}
+        for slot, run_id in enumerate(pack.run_ids):
+            for sweep, member in wanted.get(run_id, ()):
+                described = _describe(pack, slot, sweep, member)
+                result = found.get(run_id)
+                if result is not None:
+                    rows.append({**described, **result, **_origin(by_number, result, pack)})
+                    continue
+                failed = bool(tries) and (tries[-1].end() or {}).get("status") == "failed"
+                if failed:
+                    rows.append({**described, "status": "failed", "attempt": tries[-1].number})
+                keys = ("arm", "depth", "gamma", "lr", "seed")
+                reason = "failed" if failed else "not trained yet"
+                missing.append({**{k: described[k] for k in keys}, "reason": reason})
+        curves.extend(_curves(pack, tries, found, wanted))
+    table = pd.DataFrame(rows)
+    joined = pd.concat(curves, ignore_index=True) if curves else pd.DataFrame()
+    return table, joined, missing
+
+
+def write_tables(
+    folder: Path, table: pd.DataFrame, curves: pd.DataFrame, about: dict[str, Any], csv: bool
+) -> list[Path]:
+    """Write table and curves; `about` goes into the Parquet files' metadata as "orchestrator"."""
+    folder.mkdir(parents=True, exist_ok=True)
+    out = []
+    for name, frame in (("table", table), ("curves", curves)):
+        arrow = pa.Table.from_pandas(frame, preserve_index=False)
+        meta = {**(arrow.schema.metadata or {}), b"orchestrator": json.dumps(about).encode()}
+        path = folder / f"{name}.parquet"
+        temporary = path.with_name(f".{path.name}.new")
+        pq.write_table(arrow.replace_schema_metadata(meta), temporary)
+        temporary.replace(path)
+        out.append(path)
+        if csv:
+            frame.to_csv(folder / f"{name}.csv", index=False)
+            out.append(folder / f"{name}.csv")
+    return out
+
+
+def _by_pack(
+    sweeps: Iterable[Sweep],
+) -> dict[str, dict[str, list[tuple[str, Member]]]]:
+    """pack → run → the sweeps that hold it."""
+    out: dict[str, dict[str, list[tuple[str, Member]]]] = {}
+    for sweep in sweeps:
+        for run_id, member in sweep.members.items():
+            pack = out.setdefault(member.pack_id, {})
+            pack.setdefault(run_id, []).append((sweep.name, member))
+    return out
+
+
+def _describe(pack: Pack, slot: int, sweep: str, member: Member) -> dict[str, Any]:
+    """A row's columns that are known before training."""
+    run = pack.runs[slot]
+    leaves = {k: _cell(v) for k, v in run.leaves().items()}
+    leaves["model.momentum.arm"], leaves["seed"] = member.arm, member.seed
+    m = run.model
+    return {
+        "run_id": run.run_id, "sweep": sweep, "arm": member.arm, "task": run.task.name,
+        "depth": m.depth, "width": m.width, "heads": m.heads, "head_dim": m.size_of_head,
+        "gamma": m.momentum.scalar_gamma, "lr": run.optim.lr, "batch": run.budget.batch,
+        "tokens_per_step": tokens_per_step(run), "seed": member.seed,
+        "seed_init": run.seed_init, "seed_data": run.seed_data, "params": parameters(run),
+        "params_non_embedding": non_embedding_parameters(run), "flops": train_flops(run),
+        "chance": run.task.chance, "chance_loss": run.task.chance_loss,
+        "pack": pack.pack_id, "pack_size": len(pack.run_ids),
+        "slice_width": pack.frozen.width, "compiled": pack.frozen.compile, **leaves,
+    }  # fmt: skip
+
+
+def _cell(value: Any) -> Any:
+    """A config value as a table's cell; lists as JSON, so that a column has one type."""
+    return json.dumps(value) if isinstance(value, (list, dict)) else value
+
+
+def _origin(by_number: dict[int, Attempt], result: dict[str, Any], pack: Pack) -> dict[str, Any]:
+    attempt = by_number[result["attempt"]]
+    claim = attempt.claim
+    versions = ",".join(f"{k}={v}" for k, v in pack.versions.items())
+    return {
+        "device": read_json(attempt.folder / "device.json"),
+        "git_commit": claim["git_commit"],
+        "code_version": f"{claim['code_version']} ({versions})",
+    }
+
+
+def _curves(
+    pack: Pack, tries: list[Attempt], found: dict[str, Any], wanted: dict[str, Any]
+) -> list[pd.DataFrame]:
+    """Evaluations of a pack's runs, from the attempt whose result counts."""
+    counting = {a.number for a in tries} & {row["attempt"] for row in found.values()}
+    ids = pack.run_ids
+    out = []
+    for attempt in tries:
+        if attempt.number not in counting:
+            continue
+        for row in read_lines(attempt.curves):
+            first, n = row["first"], len(row["val_loss"])
+            frame = {
+                "run_id": ids[first : first + n], "step": row["step"], "tokens": row["tokens"],
+                "eval_total": row["eval_total"], **{k: row[k] for k in CURVE_METRICS},
+            }  # fmt: skip
+            keep = [
+                r in wanted and found.get(r, {}).get("attempt") == attempt.number
+                for r in frame["run_id"]
+            ]
+            out.append(pd.DataFrame(frame)[keep])
+    return out

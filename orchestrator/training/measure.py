@@ -1,0 +1,75 @@
+"""What is measured on a slice: an evaluation row as it trains, a result for each run at the end."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from orchestrator.config import RunConfig
+from orchestrator.cost import tokens_per_step
+from orchestrator.training.schedule import learning_rate_factor
+from orchestrator.training.slices import SliceState, Slots
+
+
+def evaluation_row(
+    evaluate, state: SliceState, taps: Tensor, batches: list, norm: Tensor,
+    runs: list[RunConfig], slots: Slots,
+) -> dict[str, Any]:  # fmt: skip
+    """One row of curves.jsonl: lists over the slice's members, padding left out.
+
+    Losses in nats a scored token; train_loss is the mean since the row before.
+    """
+    loss = torch.zeros_like(state.loss_sum)
+    correct = torch.zeros(slots.width, dtype=torch.int64, device=loss.device)
+    for tokens, targets in batches:
+        batch_loss, batch_correct = evaluate(state.params, taps, tokens, targets)
+        loss += batch_loss
+        correct += batch_correct
+    total = sum(targets.numel() for _, targets in batches)
+    n = len(slots.members)
+    run = runs[slots.first]
+    factor = learning_rate_factor(state.step, run.budget.steps, run.optim)
+    correct_list = correct[:n].tolist()
+    return {
+        "first": slots.first,
+        "step": state.step,
+        "tokens": state.step * tokens_per_step(run),
+        "val_loss": (loss[:n] / total).tolist(),
+        "accuracy": [c / total for c in correct_list],
+        "eval_correct": correct_list,
+        "eval_total": total,
+        "train_loss": (state.loss_since[:n] / (state.step - state.evaluated)).tolist(),
+        "grad_norm": norm[:n].tolist(),
+        "lr": [runs[i].optim.lr * factor for i in slots.members],
+    }
+
+
+def result_rows(state: SliceState, runs: list[RunConfig], slots: Slots) -> list[dict[str, Any]]:
+    """One row of results.jsonl for each member, from its evaluations.
+
+    A run whose training or final loss is not finite has diverged: an outcome. wall_s is the
+    run's share of its slice's time.
+    """
+    last, means = state.rows[-1], state.loss_sum.tolist()
+    out = []
+    for i, member in enumerate(slots.members):
+        run = runs[member]
+        finite = math.isfinite(means[i]) and math.isfinite(last["val_loss"][i])
+        solved = [r["step"] for r in state.rows if r["accuracy"][i] >= run.budget.solve_at]
+        out.append({
+            "run_id": run.run_id,
+            "status": "completed" if finite else "diverged",
+            "val_loss": last["val_loss"][i],
+            "accuracy": last["accuracy"][i],
+            "eval_correct": last["eval_correct"][i],
+            "eval_total": last["eval_total"],
+            "mean_loss": means[i] / run.budget.steps,
+            "steps_to_solve": solved[0] if solved else None,
+            "steps": state.step,
+            "tokens": last["tokens"],
+            "wall_s": state.wall_s / len(slots.members),
+        })  # fmt: skip
+    return out

@@ -1,0 +1,168 @@
+"""Train a frozen pack slice by slice inside Lightning Fabric, resuming exactly where it stopped.
+
+What decides the last bits (slots, width, compile, threads) comes from the frozen pack; where to
+train, how often to checkpoint and when to stop may differ from attempt to attempt.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.fabric import Fabric
+
+from orchestrator.config import RunConfig
+from orchestrator.records.attempts import Attempt
+from orchestrator.records.packs import Pack
+from orchestrator.records.provenance import code_version
+from orchestrator.records.store import append_lines
+from orchestrator.settings import Execution
+from orchestrator.training import checkpoint
+from orchestrator.training.data import evaluation_batches, training_batches
+from orchestrator.training.measure import evaluation_row, result_rows
+from orchestrator.training.schedule import evaluation_steps, learning_rate_factor
+from orchestrator.training.slices import SliceState, Slots, slots_of, start
+from orchestrator.training.step import Core, RunTensors, over_runs
+
+CHUNK = 32
+"""Most optimiser steps between two looks at the clock."""
+
+
+class Stopped(Exception):
+    """Training was asked to stop; its state is in the checkpoint."""
+
+
+def make_fabric(execution: Execution, precision: str) -> Fabric:
+    """Lightning's harness for one process on one device."""
+    accelerator = {"auto": "auto", "cpu": "cpu", "cuda": "cuda"}[execution.device]
+    return Fabric(accelerator=accelerator, devices=1, precision=precision)
+
+
+class PackTrainer:
+    """Trains one pack for one attempt.
+
+    `report(slots, step, done)` is called at every look at the clock; `stopping()` says whether
+    to checkpoint and stop.
+    """
+
+    def __init__(
+        self, pack: Pack, attempt: Attempt, execution: Execution,
+        report: Callable[[Slots, int], None], stopping: Callable[[], bool],
+    ) -> None:  # fmt: skip
+        self.pack, self.attempt, self.execution = pack, attempt, execution
+        self.report, self.stopping = report, stopping
+        self.runs: list[RunConfig] = pack.runs
+        if [run.run_id for run in self.runs] != pack.run_ids:
+            raise RuntimeError(
+                f"pack {pack.pack_id} was frozen by other code ({pack.versions}); this code is "
+                f"{self.runs[0].versions}: submit again to plan its runs anew"
+            )
+        self.shape = self.runs[0]
+        torch.set_num_threads(pack.frozen.threads)
+        torch.set_flush_denormal(True)  # denormal moments cost 10-100 times a normal product
+        self.fabric = make_fabric(execution, self.shape.precision)
+        self.core = Core(self.shape, self.fabric.device)
+        step, evaluate = over_runs(self.core)
+        if pack.frozen.compile:
+            step = torch.compile(step, dynamic=False, fullgraph=True)
+            evaluate = torch.compile(evaluate, dynamic=False, fullgraph=True)
+        self.step, self.evaluate = step, evaluate
+        self.batches = evaluation_batches(self.shape, self.fabric.device)
+
+    def train(self, finished: set[str], resume: Path | None) -> None:
+        """Train every slice that has an unfinished run; `resume` is an earlier checkpoint.
+
+        Raises: Stopped when asked to stop, its state saved.
+        """
+        content = self._usable(resume)
+        for slots in slots_of(len(self.runs), self.pack.frozen.width):
+            if all(self.runs[i].run_id in finished for i in slots.members):
+                continue
+            state, tensors = start(self.core, self.runs, slots)
+            if content is not None and content["slice"] == slots.index:
+                checkpoint.restore(content, state)
+                append_lines(self.attempt.curves, state.rows)
+            self._train_slice(state, tensors, slots)
+
+    def _usable(self, resume: Path | None) -> dict[str, Any] | None:
+        """An earlier checkpoint's content, unless other code wrote it."""
+        if resume is None:
+            return None
+        content = checkpoint.load(self.fabric, resume)
+        return content if content["code"] == code_version() else None
+
+    def _train_slice(self, state: SliceState, tensors: RunTensors, slots: Slots) -> None:
+        steps = self.shape.budget.steps
+        targets = [s for s in evaluation_steps(self.shape.budget) if s > state.evaluated]
+        saved = time.monotonic()
+        for target in targets:
+            while state.step < target:
+                begun = time.monotonic()
+                norm = self._chunk(state, tensors, slots, min(target, state.step + CHUNK))
+                if state.step == target:
+                    row = evaluation_row(
+                        self.evaluate, state, tensors.taps, self.batches, norm, self.runs, slots
+                    )
+                    state.rows.append(row)
+                    state.loss_since.zero_()
+                    state.evaluated = target
+                    append_lines(self.attempt.curves, [row])
+                state.wall_s += time.monotonic() - begun
+                self.report(slots, state.step)
+                stop = self.stopping() and state.step < steps
+                if stop or time.monotonic() - saved > self.execution.checkpoint_s:
+                    self._save(state, slots)
+                    saved = time.monotonic()
+                if stop:
+                    raise Stopped
+        if self.execution.keep_weights:
+            self._keep(state, slots)
+        append_lines(self.attempt.results, result_rows(state, self.runs, slots))
+
+    def _chunk(
+        self, state: SliceState, tensors: RunTensors, slots: Slots, until: int
+    ) -> torch.Tensor:
+        """Optimiser steps up to `until`; returns the last step's gradient norms (W,)."""
+        device, dtype = self.core.device, self.core.dtype
+        numbers = range(state.step + 1, until + 1)
+        seeds = sorted({self.runs[i].seed_data for i in slots.members})
+        seen = torch.tensor([seeds.index(self.runs[i].seed_data) for i in slots.padded])
+        tokens, targets = training_batches(
+            self.shape, torch.tensor(seeds, device=device), torch.tensor(numbers, device=device)
+        )
+        seen = seen.to(device)
+        budget, optim = self.shape.budget, self.shape.optim
+        factors = [learning_rate_factor(n, budget.steps, optim) for n in numbers]
+        number_C = torch.tensor(numbers, dtype=dtype, device=device)
+        factor_C = torch.tensor(factors, dtype=dtype, device=device)
+        norm = torch.zeros(slots.width, device=device)
+        with self.fabric.autocast():
+            for i in range(len(numbers)):
+                state.params, state.mean, state.square, loss, norm = self.step(
+                    state.params, state.mean, state.square, tensors.taps,
+                    tensors.lr, tensors.weight_decay, tensors.clip,
+                    tokens[i], targets[i], seen, number_C[i], factor_C[i],
+                )  # fmt: skip
+                state.loss_sum += loss
+                state.loss_since += loss
+        state.step = until
+        return norm
+
+    def _save(self, state: SliceState, slots: Slots) -> None:
+        checkpoint.save(self.fabric, self.attempt.checkpoint, slots.index, state, code_version())
+
+    def _keep(self, state: SliceState, slots: Slots) -> None:
+        """Final parameters (members, P) and their names and shapes, for forensics."""
+        n = len(slots.members)
+        self.fabric.save(
+            self.attempt.folder / f"weights-{slots.index:03d}.pt",
+            {
+                "run_ids": [self.runs[i].run_id for i in slots.members],
+                "params": state.params[:n].cpu().clone(),
+                "names": list(self.core.sizes),
+                "shapes": [list(s) for s in self.core.sizes.values()],
+            },
+        )
