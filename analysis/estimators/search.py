@@ -76,7 +76,8 @@ def ladder(model: Model, theta: np.ndarray, log_y: np.ndarray, loss: Loss, warm:
     typical = max(float(np.nanmin(np.where(np.isfinite(size), size, np.inf))), 1e-9)
     if not np.isfinite(typical):
         typical = 1.0
-    last = loss.delta if loss.kind == "huber" else 3e-3 * typical
+    # a vertex needs a sharp stand-in to be polished from; an interval does not
+    last = loss.delta if loss.kind == "huber" else (0.03 if warm else 0.003) * typical
     start = typical if not warm else 0.3 * typical
     steps = []
     while start > 2.5 * last:
