@@ -131,7 +131,7 @@ def _step(g, h, damping, axes, longest):
     h = np.where(np.isfinite(h), h, 0.0)
     g = np.where(np.isfinite(g), g, 0.0)
     eig, vec = np.linalg.eigh(h)
-    top = np.maximum(np.abs(eig).max(axis=1), 1e-300)
+    top = np.maximum(np.abs(eig).max(axis=1), 1e-200)
     bent = np.maximum(np.abs(eig), 1e-14 * top[:, None]) + (damping * top)[:, None]
     along = np.einsum("bpq,bp->bq", vec, g)
     u = -np.einsum("bpq,bq->bp", vec, along / bent)

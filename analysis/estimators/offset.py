@@ -118,3 +118,12 @@ def starts(z: np.ndarray, y: np.ndarray, log_slope: float) -> np.ndarray:
         if np.isfinite(smallest) and smallest > 0:
             found.append((m, s, k))
     return np.array(found)
+
+
+def thin(theta: np.ndarray, value: np.ndarray, count: int = 8) -> np.ndarray:
+    """Of starts along k (ascending after the first), the local minima of `value`, best first."""
+    inner = value[1:]
+    padded = np.concatenate([[np.inf], inner, [np.inf]])
+    local = 1 + np.flatnonzero((inner <= padded[:-2]) & (inner <= padded[2:]))
+    chosen = list(dict.fromkeys([0, *local[np.argsort(value[local])], *np.argsort(value)]))
+    return theta[chosen[:count]]

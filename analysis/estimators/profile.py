@@ -63,7 +63,7 @@ def profile(
     for side in sides:
         side.trial = centre + side.sign * first
     better = None
-    for _ in range(45):
+    for _ in range(30):
         live = [s for s in sides if not s.done]
         if not live:
             break
@@ -73,7 +73,8 @@ def profile(
             theta + (s.trial - float(direction @ theta)) * direction / (direction @ direction)
             for s in live])])
         found = descend(model, begin, log_y, weight, smooth,
-                        np.broadcast_to(basis, (len(begin), *basis.shape)), warm=True)
+                        np.broadcast_to(basis, (len(begin), *basis.shape)), warm=True,
+                        iterations=60)
         value = found.value.reshape(2, -1)
         pick = np.argmin(value, axis=0) * len(live) + np.arange(len(live))
         for side, at in zip(live, pick, strict=True):

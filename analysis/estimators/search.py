@@ -43,10 +43,12 @@ def search(model: Model, starts: np.ndarray, log_y: np.ndarray, loss: Loss) -> O
     theta, check = found.theta[best], float(found.gradient[best])
     low = float(value[best])
     agreeing = int(np.sum(value <= low * (1 + 1e-6) + 1e-12))
-    passed = check < STATIONARY or low < 1e-18 * log_y.size
+    exact = low < (1e-10 if loss.kind == "lad" else 1e-18) * log_y.size
+    passed = check < STATIONARY or exact
     if loss.kind == "lad" and log_y.size <= EXACT_ROWS:
         theta, low, check = polish(model, theta, log_y, weight)
-        passed = check < 1e-7 or low < 1e-10 * log_y.size
+        passed = check < 1e-7 or exact
+    check = 0.0 if exact else check  # rounding errors have no direction
     return Optimum(theta, low, check, passed, starts.shape[0], agreeing)
 
 
@@ -58,11 +60,12 @@ def descend(
     loss: Loss,
     basis: np.ndarray | None = None,
     warm: bool = False,
+    iterations: int = 300,
 ) -> Minimum:
     """Minimise through `ladder`'s thresholds; warm skips the coarse ones."""
     result = None
     for step in ladder(model, theta, log_y, loss, warm):
-        result = minimise(model, theta, log_y, weight, step, basis)
+        result = minimise(model, theta, log_y, weight, step, basis, iterations)
         theta = result.theta
     return result
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 import numpy as np
 
 from analysis.estimators.fit import Problem, Quantity
+from analysis.estimators.newton import objective
 from analysis.estimators.objective import Loss
-from analysis.estimators.offset import BoxCox, SignedOffset, starts
+from analysis.estimators.offset import BoxCox, SignedOffset, starts, thin
 from analysis.laws.form import Form
 
 LOGARITHM = 1e-7  # |exponent| below which E and the coefficient have run off
@@ -32,7 +33,8 @@ def problem(columns: dict[str, np.ndarray]) -> Problem:
     model = BoxCox(z)
 
     def begin(loss: Loss) -> np.ndarray:
-        return starts(z, np.exp(log_y), slope)
+        theta = starts(z, np.exp(log_y), slope)
+        return thin(theta, objective(model, theta, log_y, np.ones_like(z), loss))
 
     def split(theta: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """E, c (both centred, in units of y's geometric mean) and k of θ (B, 3)."""

@@ -1,0 +1,80 @@
+"""Simpler laws on the same rows: is the law needed, and is it told apart from its rivals?
+
+Guarantee: every rival is fitted under the same loss as the law, and compared by one number,
+`delta` = 2 (S_rival - S_law) / noise + 2 (p_rival - p_law): an information criterion under the
+calibrated loss, positive where the rival is worse.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from analysis.estimators.fit import Fit, Problem
+from analysis.estimators.linear import Linear, LogLinear
+from analysis.estimators.search import search
+
+APART = 4.0  # an information criterion differing by less tells nothing apart
+
+
+@dataclass(frozen=True)
+class Rival:
+    """One simpler law beside the law fitted.
+
+    nested: it is the law with parameters fixed; drops: the parameters that the law has on top.
+    delta: see the module; needed: for nested ones, whether the data reject it at 1 %.
+    """
+
+    name: str
+    nested: bool
+    drops: tuple[str, ...]
+    delta: float
+    needed: bool | None
+    parameters: int
+
+
+def logarithmic(log_x: np.ndarray, log_y: np.ndarray):
+    """f = u + v ln x -> (model, starts)."""
+    design = np.stack([np.ones_like(log_x), log_x - log_x.mean()], axis=1)
+    weight = np.exp(-log_y)
+    theta, *_ = np.linalg.lstsq(design * weight[:, None], np.ones_like(log_y), rcond=None)
+    flat = np.array([np.exp(log_y.mean()), 0.0])
+    return Linear(design), np.stack([theta, flat])
+
+
+def straight(column: np.ndarray | None, log_y: np.ndarray):
+    """ln f = u (+ v column) -> (model, starts)."""
+    parts = [np.ones_like(log_y)]
+    if column is not None and np.ptp(column) > 0:
+        parts.append((column - column.mean()) / column.std())
+    design = np.stack(parts, axis=1)
+    theta, *_ = np.linalg.lstsq(design, log_y, rcond=None)
+    return LogLinear(design), theta[None]
+
+
+def compare(
+    problem: Problem,
+    fit: Fit,
+    simple: list[tuple[str, bool, tuple[str, ...], object]],
+) -> list[Rival]:
+    """Fit each (name, nested, drops, (model, starts) or Problem) and compare it with the law."""
+    found = []
+    n, p = problem.log_y.size, problem.model.size
+    for name, nested, drops, given in simple:
+        if isinstance(given, Problem):
+            model, starts = given.model, given.starts(fit.loss)
+        else:
+            model, starts = given
+        value = search(model, starts, problem.log_y, fit.loss).value
+        rise = 2 * (value - fit.optimum.value) / fit.noise
+        extra = p - model.size
+        needed = None
+        if nested:
+            # an unknown exponent is searched over, which raises the best rise that noise reaches
+            searched = 1.25 if extra > 1 else 1.0
+            bar = searched * extra * stats.f.ppf(0.99, max(extra, 1), max(n - p, 1))
+            needed = bool(rise > bar)
+        found.append(Rival(name, nested, drops, float(rise - 2 * extra), needed, model.size))
+    return found
