@@ -77,18 +77,15 @@ def train(overrides: list[str]) -> int:
 
 def demo(overrides: list[str]) -> int:
     """Submit, collect, fit and plot the demo sweep. Raises: UserError."""
-    import analysis
+    from analysis.cli import main as analyse
 
     failed = submit_sweep("demo", overrides)
     if failed:
         return failed
     collected = collect_sweep("demo", Path("results"), csv=False)
     show.collected_text(collected)
-    table = Path(collected["tables"][0])
-    analysis.fit(table, write=True)
-    for path in analysis.plot(table):
-        print(path)
-    return 0
+    table = collected["tables"][0]
+    return analyse(["fit", table]) or analyse(["plot", table])
 
 
 def statuses(sweep: str | None) -> list[SweepStatus]:
