@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -42,7 +43,7 @@ METHOD = (
 
 def fit_arm(
     arm: str, groups: list[Cells], metric: str, form: str, window: float | None,
-    checks: dict[str, dict[str, Any]], data: dict[str, Any], hold: str, judged: bool,
+    checks: dict[str, dict[str, Any]], data: dict[str, Any], hold: str,
     observed: pd.DataFrame,
 ) -> GammaStarFit:  # fmt: skip
     """Fit one arm. checks: those made elsewhere (learning rate); observed: all the arm's runs with
@@ -95,6 +96,7 @@ def fit_arm(
         }
         data["between_depth_sd"] = law.tau
         data["published"] = published(points, law)
+        data["p_b_is_0"] = p_of_zero(points, law, design)
         if cross is not None:
             data["joint"] = {"a": cross.a, "b": cross.b, "b_low": cross.b_low,
                              "b_high": cross.b_high, "agrees": cross.agrees}  # fmt: skip
@@ -104,14 +106,11 @@ def fit_arm(
         checks["slope"] = {"passed": False, "value": inside, "contradicted": False,
                            "words": f"b is not identified: {inside} optima inside the grid, "
                                     f"{LEAST_INTERIOR} needed"}  # fmt: skip
-    decided, reason = verdict.decide(checks, every)
     entry = Law(
         law="gamma_star", form=FORM, metric=metric, arm=arm, parameters=parameters,
         method=METHOD.format(form=form, window=f", window {window:g}" if window else ""),
-        verdict=decided if judged else None, checks=checks,
-        rivals=[rival_json(r) for r in found], data=data,
+        checks=checks, rivals=[rival_json(r) for r in found], data=data,
     )  # fmt: skip
-    words.insert(0, reason if judged else "unfinished: no verdict")
     return GammaStarFit(arm, metric, form, window, curves, line, entry, found, held, cross,
                         residual_table(fits, observed), words)  # fmt: skip
 
@@ -136,6 +135,28 @@ def named(points: Points, design: np.ndarray) -> dict[str, Parameter]:
         out[name] = Parameter(value, low if np.isfinite(low) else None,
                               high if np.isfinite(high) and high < 1e300 else None, fixed)  # fmt: skip
     return out
+
+
+def judge(fit: GammaStarFit, more: dict[str, dict[str, Any]], judged: bool) -> GammaStarFit:
+    """The fit with the checks made over all arms and its verdict (None for an unfinished sweep)."""
+    checks = {**fit.law.checks, **more}
+    decided, reason = verdict.decide(checks, [c.optimum for c in fit.curves])
+    law = replace(fit.law, checks=checks, verdict=decided if judged else None)
+    words = [reason if judged else "unfinished: no verdict", *fit.words]
+    return replace(fit, law=law, words=words)
+
+
+def p_of_zero(points: Points, law: Regression, design: np.ndarray) -> float | None:
+    """p of b = 0, by the test whose inversion is b's interval."""
+    if law.df < 1:
+        return None
+    if points.interior.all():
+        t = law.coefficients[1] / np.sqrt(law.covariance[1, 1])
+        return float(2 * student.sf(abs(t), law.df))
+    held = regress(points, np.delete(design, 1, axis=1), tau2=law.tau**2)
+    k = int(points.interior.sum())
+    gap = max(2 * (law.log_likelihood - held.log_likelihood), 0.0)
+    return float(2 * student.sf(np.sqrt(np.expm1(min(gap / k, 50.0)) * law.df), law.df))
 
 
 def published(points: Points, law: Regression) -> dict[str, Any]:

@@ -16,6 +16,8 @@ from analysis.laws.gamma_star.metrics import Scaled
 # Prior degrees of freedom that pull a cell's variance to the depth's own: cells have 2-8 seeds,
 # too few to weight by their own variance alone (docs/notebook-analysis.md, "weights").
 PRIOR_DF = 4.0
+# Share of the rise above the best cell by which a curve's form may be wrong.
+FORM_ERROR = 0.1
 # With one seed a cell the noise isn't known; 10 % of the loss only sets how weakly the ridge pulls.
 GUESS = 0.01
 
@@ -35,6 +37,13 @@ class Cells:
     noise_df: int
 
     @property
+    def form_error(self) -> np.ndarray:
+        """Variance (G,) allowed to the curve's form itself, growing with the rise above the best:
+        what is far up the flanks must not decide where the bottom lies."""
+        mean = np.nanmean(self.y, axis=0)
+        return (FORM_ERROR * (mean - mean.min())) ** 2
+
+    @property
     def positive(self) -> np.ndarray:
         """Which gammas are above 0 (the curve's range)."""
         return self.gamma > 0
@@ -46,7 +55,7 @@ class Cells:
             y = np.delete(y, without, axis=0)
         count = np.isfinite(y).sum(0)
         mean = np.where(count > 0, np.nansum(y, axis=0) / np.maximum(count, 1), np.nan)
-        return mean, count / self.variance
+        return mean, count / (self.variance + count * self.form_error)
 
 
 def cells_of(runs: pd.DataFrame, scaled: Scaled, use: np.ndarray) -> list[Cells]:

@@ -159,7 +159,7 @@ def prior(cells: Cells, mean: np.ndarray, keep: np.ndarray) -> tuple[np.ndarray,
         floor = np.log(0.5 * share / (1 - 0.5 * share))
         h = -np.log(0.5 * share / (1 - 0.5 * share))
     centre = np.array([x.mean(), 0.7, 0.7, h, floor, x[0] - 0.7])
-    return centre, np.array([3.0, 1.0, 1.0, 3.0, 1.5, 1.0])
+    return centre, np.array([3.0, 1.0, 1.0, 3.0, 1.5, 2.0])
 
 
 def fit_two_sided(groups, filled, keeps, form, window, warm) -> list[CurveFit]:

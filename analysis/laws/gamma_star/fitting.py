@@ -8,12 +8,18 @@ import numpy as np
 import pandas as pd
 
 from analysis.errors import InputError
-from analysis.laws.gamma_star import learning_rate, outcomes
-from analysis.laws.gamma_star.arm import fit_arm
+from analysis.laws import fungibility
+from analysis.laws.fungibility import Fungibility
+from analysis.laws.gamma_star import attribution, learning_rate, outcomes
+from analysis.laws.gamma_star.arm import fit_arm, judge
 from analysis.laws.gamma_star.cells import cells_of
 from analysis.laws.gamma_star.curve import FORMS
-from analysis.laws.gamma_star.metrics import scale
+from analysis.laws.gamma_star.metrics import Scaled, scale
 from analysis.laws.gamma_star.outcome import FitResult, GammaStarFit
+from analysis.laws.gamma_star.specification import COLUMNS as SPECIFIED
+from analysis.laws.gamma_star.specification import Specification, curve_of_choices
+from analysis.laws.gamma_star.training_time import COLUMNS as OVER_TIME
+from analysis.laws.gamma_star.training_time import over_time, read_curves
 from analysis.table import Table
 
 PRIMARY_FORM = "two_sided"
@@ -47,19 +53,92 @@ def fit_table(
         notes.append(f"unfinished: {missing} of {table.expected} runs are missing "
                      f"({name_missing(table)}); no verdict is given")  # fmt: skip
     arms: dict[str, GammaStarFit] = {}
-    rates = []
+    parts: dict[str, tuple[pd.DataFrame, learning_rate.Rates]] = {}
     for arm in runs["arm"].drop_duplicates():
         part = runs[runs["arm"] == arm].reset_index(drop=True)
-        chosen = choose_rates(part, metric, table)
-        rates.append(chosen.table.assign(arm=arm))
-        arms[arm] = fit_one(arm, part, chosen, metric, form, window, hold_out, not missing, table)
+        scaled = scale(part, metric)
+        rates = learning_rate.choose(part, scaled.y, table.choice.tuning_seeds)
+        parts[arm] = part, rates
+        arms[arm] = fit_one(arm, part, rates, scaled, metric, form, window, hold_out, table)
+    reading = attribution.attribute(arms)
+    adjusted = holm(arms)
+    for arm, fit in arms.items():
+        more = {"attribution": attribution.check(arm, reading), "holm": adjusted.get(arm)}
+        arms[arm] = judge(fit, {k: v for k, v in more.items() if v}, not missing)
+    reading["arms"] = {arm: fit.law.verdict or "no verdict" for arm, fit in arms.items()}
+    explored = explore_all(table, parts, Specification(metric, form, window, "left out"), notes,
+                           explore)  # fmt: skip
+    rates_table = [rates.table.assign(arm=arm) for arm, (_, rates) in parts.items()]
     return FitResult(
         laws=[f.law for f in arms.values()], arms=arms, metric=metric, form=form, window=window,
-        attribution={}, specification=pd.DataFrame(), training_time=pd.DataFrame(),
-        divergence=outcomes.divergence(runs), formation=outcomes.formation(runs),
-        learning_rates=pd.concat(rates, ignore_index=True), fungibility={}, notes=notes,
-        partial=bool(missing),
+        attribution=reading, divergence=outcomes.divergence(runs),
+        formation=outcomes.formation(runs),
+        learning_rates=pd.concat(rates_table, ignore_index=True), notes=notes,
+        partial=bool(missing), **explored,
     )  # fmt: skip
+
+
+def holm(arms: dict[str, GammaStarFit]) -> dict[str, dict[str, Any]]:
+    """b = 0 tested in every arm that has a slope, adjusted over arms (Holm 1979)."""
+    from statsmodels.stats.multitest import multipletests
+
+    known = {a: f.law.data["p_b_is_0"] for a, f in arms.items()
+             if f.law.data.get("p_b_is_0") is not None}  # fmt: skip
+    if not known:
+        return {}
+    passed, p, *_ = multipletests(list(known.values()), alpha=0.05, method="holm")
+    return {
+        arm: {"passed": bool(ok), "value": float(v), "contradicted": False,
+              "words": f"b = 0 over {len(known)} arms (Holm): p = {v:.2g}"}
+        for arm, ok, v in zip(known, passed, p, strict=True)
+    }  # fmt: skip
+
+
+def explore_all(table: Table, parts: dict, primary: Specification, notes: list[str],
+                wanted: bool) -> dict[str, Any]:  # fmt: skip
+    """The specification curve, b over training time, and fungibility, for every arm."""
+    if not wanted:
+        return {"specification": pd.DataFrame(columns=list(SPECIFIED)), "fungibility": {},
+                "training_time": pd.DataFrame(columns=OVER_TIME)}  # fmt: skip
+    curves = read_curves(table.curves_path)
+    choices, times, exchanges = [], [], {}
+    zeros = next((p for p, _ in parts.values() if (p["gamma"] == 0).any()), None)
+    for arm, (part, rates) in parts.items():
+        choices.append(curve_of_choices(arm, part, rates.use, primary))
+        if curves is not None:
+            times.append(over_time(arm, part, rates.use, curves, primary))
+        found = fungible(arm, part, rates, primary.metric, zeros)
+        if found is not None:
+            exchanges[arm] = found
+    for arm, rows in zip(parts, choices, strict=True):
+        told = rows["b"].dropna()
+        if len(told) > 1:
+            notes.append(f"{arm}: over {len(told)} choices of metric, form and window b runs from "
+                         f"{told.min():.2g} to {told.max():.2g}")  # fmt: skip
+    nothing = pd.DataFrame(columns=OVER_TIME)
+    return {
+        "specification": pd.concat(choices, ignore_index=True), "fungibility": exchanges,
+        "training_time": pd.concat(times, ignore_index=True) if times else nothing,
+    }  # fmt: skip
+
+
+def fungible(arm: str, part: pd.DataFrame, rates: learning_rate.Rates, metric: str,
+             zeros: pd.DataFrame | None) -> Fungibility | None:  # fmt: skip
+    """Momentum in layers for one arm; None where widths vary or the metric can't be exchanged."""
+    if part["width"].nunique() > 1 or metric == "steps_to_solve":
+        return None
+    cells = done(part, scale(part, metric), rates.use, metric)
+    own = any(c.gamma[0] == 0 for c in cells)
+    base = cells if own or zeros is None else done(zeros, scale(zeros, metric), None, metric)
+    priced = [c for c in ("flops", "params") if c in part.columns and part[c].notna().all()]
+    costs = part.groupby("depth", as_index=False)[priced].median() if priced else None
+    return fungibility.exchange(arm, metric, cells, base, costs)
+
+
+def done(part: pd.DataFrame, scaled: Scaled, use: np.ndarray | None, metric: str):
+    """Cells of completed runs (at the chosen rates)."""
+    keep = (part["status"] == "completed").to_numpy()
+    return cells_of(part, scaled, keep if use is None else keep & use)
 
 
 def name_missing(table: Table) -> str:
@@ -85,16 +164,10 @@ def of_known_gamma(runs: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     return kept.reset_index(drop=True), notes
 
 
-def choose_rates(part: pd.DataFrame, metric: str, table: Table) -> learning_rate.Rates:
-    """The learning rate per depth of one arm, on the tuning seeds."""
-    y = scale(part, metric).y
-    return learning_rate.choose(part, y, table.choice.tuning_seeds)
-
-
-def fit_one(arm: str, part: pd.DataFrame, chosen: learning_rate.Rates, metric: str, form: str,
-            window: float | None, hold_out: str, judged: bool, table: Table) -> GammaStarFit:  # fmt: skip
+def fit_one(arm: str, part: pd.DataFrame, chosen: learning_rate.Rates, scaled: Scaled,
+            metric: str, form: str, window: float | None, hold_out: str,
+            table: Table) -> GammaStarFit:  # fmt: skip
     """One arm at its chosen rates, diverged runs left out (the law conditional on convergence)."""
-    scaled = scale(part, metric)
     used = chosen.use & (part["status"] == "completed").to_numpy() & np.isfinite(scaled.y)
     observed = pd.DataFrame({
         "depth": part["depth"], "width": part["width"], "run_id": part["run_id"],
@@ -110,4 +183,4 @@ def fit_one(arm: str, part: pd.DataFrame, chosen: learning_rate.Rates, metric: s
     }  # fmt: skip
     checks = {"learning_rate": {"contradicted": False, **chosen.check}}
     groups = cells_of(part, scaled, used)
-    return fit_arm(arm, groups, metric, form, window, checks, data, hold_out, judged, observed)
+    return fit_arm(arm, groups, metric, form, window, checks, data, hold_out, observed)

@@ -15,6 +15,8 @@ from analysis.laws.gamma_star.outcome import Optimum
 from analysis.laws.gamma_star.shrink import shrink
 
 LEVEL = 0.95
+# One-sided, for each edge: that the curve rises towards it and that the optimum lies inside it.
+EDGE_LEVEL = 0.90
 PLATEAU = 0.01  # of the way from the best metric to chance (without a ceiling: of the best)
 GRID = 200
 
@@ -49,11 +51,12 @@ def optimum(fit: CurveFit, variance: float, df: float) -> Optimum:
     at_s = np.clip(fit.theta_without, low, high)
     best_s = np.array([fit.value(np.exp([a]), p)[0]
                        for a, p in zip(at_s, fit.p_without, strict=True)])  # fmt: skip
-    critical = student.ppf(LEVEL, max(degrees(fit), 1))
+    critical = student.ppf(EDGE_LEVEL, max(df, 1))
     noise = np.sqrt(np.maximum(fit.jackknife(y_s - best_s[:, None]), 0))
     above = (y - best) > critical * noise + 1e-9
-    rises_right = bool(above[-1]) and fit.theta < high
-    rises_left = bool(above[0]) and fit.theta > low
+    clear = critical * np.sqrt(variance)
+    rises_right = bool(above[-1]) and fit.theta + clear < high
+    rises_left = bool(above[0]) and fit.theta - clear > low
     if not above[0] and fit.theta > low and cells.gamma[0] == 0 and fit.form == "two_sided":
         zero = np.zeros(1)
         gap = fit.value(zero) - best

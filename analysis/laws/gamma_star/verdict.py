@@ -162,5 +162,7 @@ def decide(checks: dict[str, dict[str, Any]], optima: Sequence[Optimum]) -> tupl
         against = [f"{name}: {c['words']}" for name, c in failed.items() if c.get("contradicted")]
         if against:
             return "not supported", "; ".join(against)
-    why = "; ".join(f"{name}: {c['words']}" for name, c in failed.items())
+    if inside < LEAST_DEPTHS:
+        failed = {n: c for n, c in failed.items() if n in ("depths", "slope", "learning_rate")}
+    why = "; ".join(c["words"] for c in failed.values())
     return "not distinguishable", f"not distinguishable, {depths} {plural}: {why}"
