@@ -1,0 +1,56 @@
+"""Fixtures: one set of overrides shrinks every config for a CPU; every test has its own store."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+TINY = [
+    "model.width=16", "task=recall", "task.pairs=2", "task.queries=2", "task.keys=6",
+    "task.values=6", "budget.steps=24", "budget.batch=8", "budget.evals=4",
+    "budget.eval_sequences=64", "optim.warmup=4", "execution.compile=off",
+]  # fmt: skip
+
+
+@pytest.fixture
+def tiny() -> list[str]:
+    """Overrides that make any run train in well under a second."""
+    return list(TINY)
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A store of its own, and an empty working folder."""
+    folder = tmp_path / "work"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("ORCHESTRATOR_STORE", str(tmp_path / "store"))
+    return tmp_path / "store"
+
+
+@pytest.fixture
+def sweep_file(store: Path) -> Path:
+    """A sweep of 8 tiny runs: two depths, two γ, two seeds."""
+    path = Path("sweeps/small.yaml")
+    path.parent.mkdir()
+    path.write_text(
+        "defaults: [config, _self_]\n"
+        "sweep: {law: {name: gamma_star, metric: val_loss}}\n"
+        "hydra: {sweeper: {params: {model.depth: '1,2', model.momentum.gamma: '0,0.5',"
+        " seed: '0,1'}}}\n"
+    )
+    return path
+
+
+def orchestrator(*words: str, timeout: float = 300) -> subprocess.CompletedProcess[str]:
+    """Run the command as a user does."""
+    return subprocess.run(
+        [sys.executable, "-m", "orchestrator", *words],
+        capture_output=True, text=True, timeout=timeout,
+    )  # fmt: skip
