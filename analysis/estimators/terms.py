@@ -35,13 +35,13 @@ def power_sum_problem(
     first = int(floor is not None)
     quantities = []
     if floor is not None:
-        quantities.append(_quantity(model, floor, "floor", _unit(model.size, {0: 1.0}), np.exp,
+        quantities.append(_quantity(model, floor, "floor", _unit(model.size, {0: 1.0}), _exp,
                                     _absent(model, 0), 25.0))
     for k, (coefficient, exponent) in enumerate(names):
         at = first + 2 * k
         gone = _absent(model, first + k)
         quantities.append(_quantity(model, coefficient, "coefficient",
-                                    _unit(model.size, {at: 1.0, at + 1: centre[k]}), np.exp, gone,
+                                    _unit(model.size, {at: 1.0, at + 1: centre[k]}), _exp, gone,
                                     25.0 + 15.0 * abs(float(centre[k]))))
         sign = -1.0 if rising else 1.0
         quantities.append(_quantity(model, exponent, "exponent",
@@ -62,6 +62,11 @@ def _unit(size: int, entries: dict[int, float]) -> np.ndarray:
 
 def _same(value: np.ndarray) -> np.ndarray:
     return value
+
+
+def _exp(value: np.ndarray) -> np.ndarray:
+    with np.errstate(over="ignore"):  # an infinite coefficient is caught as not identified
+        return np.exp(value)
 
 
 def _quantity(model, name, kind, direction, natural, gone, reach) -> Quantity:
