@@ -55,10 +55,10 @@ def exchange(arm: str, metric: str, groups: list[Cells], zeros: list[Cells],
     costs: columns depth, flops, params (one row a depth), or None.
     """
     base = baseline(zeros)
-    nothing = dict(
-        effective=pd.DataFrame(columns=EFFECTIVE), rate=pd.DataFrame(columns=RATE),
-        cost=pd.DataFrame(columns=COST), interaction={},
-    )  # fmt: skip
+    nothing = {
+        "effective": pd.DataFrame(columns=EFFECTIVE), "rate": pd.DataFrame(columns=RATE),
+        "cost": pd.DataFrame(columns=COST), "interaction": {},
+    }  # fmt: skip
     rng = np.random.default_rng(SEED)
     test = monotone(base, rng)
     if not test["passed"]:

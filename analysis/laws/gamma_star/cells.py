@@ -22,7 +22,7 @@ FORM_ERROR = 0.1
 GUESS = 0.01
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Cells:
     """y (S, G) on the metric's scale, NaN where absent; censored (S, G): true y is larger."""
 
@@ -60,19 +60,24 @@ class Cells:
 
 def cells_of(runs: pd.DataFrame, scaled: Scaled, use: np.ndarray) -> list[Cells]:
     """The cells of each (depth, width), ascending. use (R,) bool: rows that count."""
-    frame = runs.assign(_y=scaled.y, _c=scaled.censored)[use & np.isfinite(scaled.y)]
-    frame = frame[frame["gamma"].notna() & (frame["gamma"] >= 0)]
+    gammas = runs["gamma"].to_numpy(float)
+    keep = use & np.isfinite(scaled.y) & (gammas >= 0)
+    depth, width, seed = (runs[c].to_numpy()[keep] for c in ("depth", "width", "seed"))
+    gamma, value, late = gammas[keep], scaled.y[keep], scaled.censored[keep]
     groups = []
-    for (width, depth), group in frame.groupby(["width", "depth"], sort=True):
-        gamma = np.sort(group["gamma"].unique())
-        seeds = np.sort(group["seed"].unique())
-        table = group.groupby(["seed", "gamma"]).agg(y=("_y", "mean"), c=("_c", "any"))
-        shape = table.unstack("gamma").reindex(index=seeds)
-        y = shape["y"].reindex(columns=gamma).to_numpy(float)
-        censored = shape["c"].reindex(columns=gamma).fillna(False).to_numpy(bool)
+    for w, d in sorted(set(zip(width.tolist(), depth.tolist(), strict=True))):
+        mine = (width == w) & (depth == d)
+        seeds, row = np.unique(seed[mine], return_inverse=True)
+        grid, column = np.unique(gamma[mine], return_inverse=True)
+        total, count = np.zeros((2, len(seeds), len(grid)))
+        np.add.at(total, (row, column), value[mine])
+        np.add.at(count, (row, column), 1)
+        y = np.where(count > 0, total / np.maximum(count, 1), np.nan)
+        censored = np.zeros(y.shape, bool)
+        np.logical_or.at(censored, (row, column), late[mine])
         variance, df = cell_variance(y)
         groups.append(
-            Cells(int(depth), int(width), gamma, seeds, y, censored, variance, scaled.ceiling, df)
+            Cells(int(d), int(w), grid, seeds, y, censored, variance, scaled.ceiling, df)
         )
     return groups
 

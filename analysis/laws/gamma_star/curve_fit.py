@@ -12,8 +12,8 @@ import numpy as np
 from scipy.stats import norm
 
 from analysis.laws.gamma_star.cells import Cells
-from analysis.laws.gamma_star.curve import polynomial_minimum, two_sided
-from analysis.laws.gamma_star.least_squares import minimise
+from analysis.laws.gamma_star.curve import polynomial_minimum, two_sided, with_slope
+from analysis.laws.gamma_star.least_squares import Model, minimise
 
 # Positive gammas that a form needs: one more than it has parameters of shape.
 LEAST_GAMMAS = {"two_sided": 5, "quadratic": 4, "cubic": 5}
@@ -193,9 +193,9 @@ def fit_two_sided(groups, filled, keeps, form, window, warm) -> list[CurveFit]:
     else:
         p, _ = run(np.array(warm), owner, y, weight, gamma, ceiling, centre, spread, free)
     y1, w1, g1, owner1 = stack(groups, filled, keeps, leave_out=True)
-    full = lambda rows: None if ceiling is None else ceiling[rows]
-    p1, _ = minimise(lambda q: two_sided(q, g1, full(owner1)), p[owner1], y1, w1,
-                     centre[owner1], spread[owner1], free, steps=30)  # fmt: skip
+    top = None if ceiling is None else ceiling[owner1]
+    p1, _ = minimise(model_of(g1, top), p[owner1], y1, w1, centre[owner1], spread[owner1], free,
+                     steps=30)  # fmt: skip
     return [
         CurveFit(cells, form, window, p[k], p1[owner1 == k], float(p[k, 0]),
                  p1[owner1 == k, 0], keeps[k], filled[k])
@@ -213,8 +213,17 @@ def ceilings(groups: list[Cells]) -> np.ndarray | None:
 def run(start, source, y, weight, gamma, ceiling, centre, spread, free, steps=60):
     """One batched fit of rows `source` of the stacked data."""
     top = None if ceiling is None else ceiling[source]
-    return minimise(lambda q: two_sided(q, gamma[source], top), start, y[source], weight[source],
+    return minimise(model_of(gamma[source], top), start, y[source], weight[source],
                     centre[source], spread[source], free, steps=steps)  # fmt: skip
+
+
+def model_of(gamma: np.ndarray, ceiling: np.ndarray | None) -> Model:
+    """The two-sided form at gamma (B, n) as `minimise` wants it."""
+
+    def model(q: np.ndarray, rows: np.ndarray):
+        return with_slope(q, gamma[rows], None if ceiling is None else ceiling[rows])
+
+    return model
 
 
 def fit_polynomial(groups, filled, keeps, form, window, warm) -> list[CurveFit]:

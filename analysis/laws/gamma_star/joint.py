@@ -13,8 +13,7 @@ from scipy.interpolate import PchipInterpolator
 from scipy.optimize import minimize
 from scipy.stats import t as student
 
-from analysis.laws.gamma_star.curve import two_sided
-from analysis.laws.gamma_star.curve_fit import CurveFit, ceilings, prior, stack
+from analysis.laws.gamma_star.curve_fit import CurveFit, ceilings, model_of, prior, stack
 from analysis.laws.gamma_star.least_squares import minimise
 from analysis.laws.gamma_star.outcome import JointFit
 
@@ -36,8 +35,8 @@ def profiles(fits: list[CurveFit]) -> tuple[np.ndarray, np.ndarray]:
     ceiling = ceilings(groups)
     top = None if ceiling is None else ceiling[owner]
     free = np.array([False, True, True, True, ceiling is not None, True])
-    _, badness = minimise(lambda q: two_sided(q, gamma[owner], top), start, y[owner],
-                          weight[owner], centre[owner], spread[owner], free, steps=40)  # fmt: skip
+    _, badness = minimise(model_of(gamma[owner], top), start, y[owner], weight[owner],
+                          centre[owner], spread[owner], free, steps=40)  # fmt: skip
     return places, badness.reshape(len(fits), PLACES)
 
 

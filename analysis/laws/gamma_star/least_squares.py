@@ -10,7 +10,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-Model = Callable[[np.ndarray], np.ndarray]
+# (parameters (b, P), rows (b,) of the batch) -> values (b, n), derivatives (b, n, P)
+Model = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
+LARGEST_DAMPING = 1e6
 
 
 def minimise(
@@ -22,47 +24,54 @@ def minimise(
     spread: np.ndarray,
     free: np.ndarray,
     steps: int = 60,
-    tolerance: float = 1e-9,
+    tolerance: float = 1e-8,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Minimise sum_n weight (y - model(p))^2 + sum_p ((p - centre)/spread)^2 for each of B problems.
 
     start, centre, spread (B, P); y, weight (B, n), weight 0 where missing; free (P,) bool.
-    Returns p (B, P) and the objective (B,).
+    Returns p (B, P) and the objective (B,). A problem leaves the batch once a step gains less
+    than `tolerance` of its objective.
     """
     p = start.copy()
     columns = np.flatnonzero(free)
     root = np.sqrt(weight)
     y = np.where(weight > 0, y, 0.0)
-
-    def residuals(q: np.ndarray) -> np.ndarray:
-        r = root * (y - model(q))
-        ridge = ((q - centre) / spread)[:, columns]
-        return np.concatenate([r, ridge], axis=1)
-
-    r = residuals(p)
-    objective = (r * r).sum(1)
-    damping = np.full(len(p), 1e-2)
+    precision = 1 / spread[:, columns] ** 2
     eye = np.eye(len(columns))
+
+    def evaluate(q: np.ndarray, rows: np.ndarray):
+        value, slope = model(q, rows)
+        r = root[rows] * (y[rows] - value)
+        pull = q[:, columns] - centre[rows][:, columns]
+        objective = (r * r).sum(1) + (pull * pull * precision[rows]).sum(1)
+        return r, slope, pull, objective
+
+    rows = np.arange(len(p))
+    r, slope, pull, objective = evaluate(p, rows)
+    final = objective.copy()
+    damping = np.full(len(p), 1e-2)
     for _ in range(steps):
-        jacobian = np.empty((*r.shape, len(columns)))
-        for j, column in enumerate(columns):
-            moved = p.copy()
-            moved[:, column] += 1e-6
-            jacobian[:, :, j] = (residuals(moved) - r) / 1e-6
-        gradient = np.einsum("bnj,bn->bj", jacobian, r)
-        curvature = np.einsum("bnj,bnk->bjk", jacobian, jacobian)
-        scale = np.einsum("bjj->bj", curvature)[:, :, None] * eye + 1e-12 * eye
+        jacobian = root[rows][:, :, None] * slope[:, :, columns]
+        transposed = np.swapaxes(jacobian, 1, 2)
+        gradient = (transposed @ r[:, :, None])[:, :, 0] - pull * precision[rows]
+        curvature = transposed @ jacobian + precision[rows][:, :, None] * eye
+        scale = np.einsum("bjj->bj", curvature)[:, :, None] * eye
         move = np.linalg.solve(curvature + damping[:, None, None] * scale, gradient[:, :, None])
-        trial = p.copy()
-        trial[:, columns] -= np.clip(move[:, :, 0], -2, 2)
-        r_trial = residuals(trial)
-        value = (r_trial * r_trial).sum(1)
-        better = value < objective
-        gained = np.where(better, objective - value, 0.0)
-        p[better], r[better] = trial[better], r_trial[better]
-        settled = better & (gained <= tolerance * (1 + objective))
-        objective = np.where(better, value, objective)
-        damping = np.clip(np.where(better, damping * 0.2, damping * 8), 1e-9, 1e9)
-        if np.all(settled | (damping >= 1e6)):
+        trial = p[rows]
+        trial[:, columns] += np.clip(move[:, :, 0], -2, 2)
+        new = evaluate(trial, rows)
+        better = new[3] < objective
+        settled = better & (objective - new[3] <= tolerance * (1 + objective))
+        p[rows[better]] = trial[better]
+        r, slope, pull, objective = (
+            np.where(better.reshape(-1, *[1] * (a.ndim - 1)), a, b)
+            for a, b in zip(new, (r, slope, pull, objective), strict=True)
+        )
+        final[rows] = objective
+        damping = np.clip(np.where(better, damping * 0.2, damping * 8), 1e-9, LARGEST_DAMPING)
+        on = ~settled & (damping < LARGEST_DAMPING)
+        if not on.any():
             break
-    return p, objective
+        rows, damping = rows[on], damping[on]
+        r, slope, pull, objective = r[on], slope[on], pull[on], objective[on]
+    return p, final

@@ -64,6 +64,9 @@ def optimum(fit: CurveFit, variance: float, df: float) -> Optimum:
         rises_left = bool(gap[0] > critical * np.sqrt(fit.jackknife(gap_s)) + 1e-9)
     same = plateau_around(~above, int(np.argmin(np.abs(x - at))))
     common = dict(depth=cells.depth, width=cells.width, **plateau(fit, x, y, best))
+    # A valley floor that runs into the grid's edge says nothing about where in it the best lies.
+    rises_right &= common["plateau_high"] < np.exp(high) * (1 - 1e-9)
+    rises_left &= common["plateau_low"] > np.exp(low) * (1 + 1e-9) or cells.gamma[0] == 0
     positive = np.log(cells.gamma[cells.positive & fit.keep])
     if rises_left and rises_right and np.isfinite(variance):
         reach = student.ppf(0.5 + LEVEL / 2, max(df, 1)) * np.sqrt(variance)

@@ -120,9 +120,11 @@ def offset_interval(points: Points, law: Regression, level: float = 0.95) -> dic
     log_n = np.log(p.depth)[None, :]
     count = len(shares)
 
-    def model(q: np.ndarray) -> np.ndarray:
+    def model(q: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         grown = np.exp(np.clip(q[:, :1] - q[:, 1:2] * log_n, -30, 30))
-        return np.log(np.maximum(c + grown, 1e-9))
+        total = np.maximum(c[rows] + grown, 1e-9)
+        share = grown / total
+        return np.log(total), np.stack([share, -share * log_n], axis=2)
 
     start = np.tile(law.coefficients[:2], (count, 1))
     start[:, 0] = np.log(np.maximum(np.exp(start[:, 0]) - c[:, 0], 1e-3))
