@@ -59,10 +59,27 @@ class Cluster:
 
 @dataclass(frozen=True)
 class Tracking:
-    """Where metrics are shown beside our own records."""
+    """Where metrics are shown beside our own records. A key has no place here: the wandb client
+    finds it in WANDB_API_KEY or where `wandb login` put it."""
 
     name: Literal["none", "wandb"] = "none"
     """wandb: every run is sent to Weights & Biases as it trains."""
+    project: str = "momentum-lab"
+    """W&B project."""
+    entity: str | None = None
+    """W&B user or team; null: the key's own."""
+    granularity: Literal["run", "pack"] = "run"
+    """What one W&B run is: one of our runs (for sweeps of up to 500), or a whole pack."""
+    poll_s: float = 2.0
+    """Seconds between two looks at the records for something new to send."""
+    init_s: float = 20.0
+    """Seconds that the server has to open a run."""
+    finish_s: float = 60.0
+    """Seconds that a job that has ended waits for the server to take the rest."""
+
+    def __post_init__(self) -> None:
+        for name in ("poll_s", "init_s", "finish_s"):
+            _positive(getattr(self, name), f"tracking.{name}")
 
 
 @dataclass(frozen=True)
