@@ -23,14 +23,35 @@ __all__ = ["figures", "plot"]
 
 def figures(result: FitResult) -> dict[str, Figure | str]:
     """Name -> the figure, or one line on why it is not drawn."""
-    from analysis.figures import law_line, metric_curves
+    from analysis.figures import (
+        collapse,
+        comparison,
+        contours,
+        divergence,
+        formation,
+        law_line,
+        metric_curves,
+        residuals,
+        specification,
+        training_time,
+    )
     from analysis.figures.style import slug, styled
 
     drawn: dict[str, Figure | str] = {}
     with styled():
+        drawn["gamma_star_law"] = law_line.draw(result)
         for arm, fit in result.arms.items():
             drawn[f"metric_vs_gamma_{slug(arm)}"] = metric_curves.draw(fit)
-        drawn["gamma_star_law"] = law_line.draw(result)
+        drawn["contours"] = contours.draw(result)
+        drawn["collapse"] = collapse.draw(result)
+        drawn["comparison"] = comparison.draw(result)
+        for arm in result.arms:
+            drawn[f"specification_{slug(arm)}"] = specification.draw(result, arm)
+        drawn["training_time"] = training_time.draw(result)
+        drawn["formation"] = formation.draw(result)
+        drawn["divergence"] = divergence.draw(result)
+        for arm, fit in result.arms.items():
+            drawn[f"residuals_{slug(arm)}"] = residuals.draw(fit)
     return drawn
 
 

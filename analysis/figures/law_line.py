@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from analysis.figures import style
+from analysis.figures.comparison import NAMES
 from analysis.laws.gamma_star.outcome import FitResult, GammaStarFit
 
 PUBLISHED = (4.17, 0.74)
@@ -137,6 +138,6 @@ def _legend(fig: Figure, fits: list[GammaStarFit], rivals: list[str]) -> None:
         entries.append(Line2D([], [], marker="D", color=style.COLOURS[3], linewidth=0.8,
                               markersize=3.5, label="held-out depth, predicted"))
     for at, name in enumerate(rivals):
-        entries.append(Line2D([], [], color=style.GREY, linewidth=0.8, label=f"rival: {name}",
+        entries.append(Line2D([], [], color=style.GREY, linewidth=0.8, label=f"rival: {NAMES.get(name, name)}",
                               linestyle=(0, style.DASHES[at % len(style.DASHES)])))
     style.legend(fig, entries)

@@ -1,0 +1,43 @@
+"""How often a run learns the task at all, against γ, per depth and arm.
+
+Guarantee: drawn where some cells of an arm form in part of their seeds only; the bars are the
+intervals of a proportion over seeds (the replicate is the seed, not the evaluation target).
+"""
+
+from __future__ import annotations
+
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from analysis.figures import style
+from analysis.laws.gamma_star.outcome import FitResult
+
+
+def draw(result: FitResult) -> Figure | str:
+    """The figure, or why there is none."""
+    table = result.formation
+    if not len(table):
+        return "rate of formation: not computed (no accuracy in the table)"
+    mixed = table[(table["formed"] > 0) & (table["formed"] < table["runs"])]
+    arms = [a for a in result.arms if (mixed["arm"] == a).any()]
+    if not arms:
+        return "rate of formation: in every cell all seeds agree"
+    fig, axes = style.panels(len(arms), height=2.0, most=3, sharey=True)
+    depths = sorted(int(d) for d in table["depth"].unique())
+    for ax, arm in zip(axes, arms, strict=True):
+        rows = table[table["arm"] == arm]
+        place = style.gamma_axis(ax, rows["gamma"])
+        for depth, cells in rows.groupby("depth"):
+            at = depths.index(int(depth))
+            cells = cells.sort_values("gamma")
+            x = place(cells["gamma"]) * 1.05 ** (at - (len(depths) - 1) / 2)
+            ax.errorbar(x, cells["rate"], color=style.colour(at), marker=style.marker(at),
+                        yerr=[(cells["rate"] - cells["low"]).clip(lower=0),
+                              (cells["high"] - cells["rate"]).clip(lower=0)],
+                        linewidth=0.8, elinewidth=0.5, markersize=3)
+        ax.set_ylim(-0.04, 1.04)
+        ax.set_title(f"arm {arm}")
+    axes[0].set_ylabel("share of seeds that learn")
+    style.legend(fig, [Line2D([], [], color=style.colour(i), marker=style.marker(i), markersize=3,
+                              linewidth=0.8, label=f"depth {d}") for i, d in enumerate(depths)])
+    return fig
