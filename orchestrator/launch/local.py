@@ -62,7 +62,8 @@ def _start(
     gpus = [g for g in env.get("CUDA_VISIBLE_DEVICES", "").split(",") if g]
     if len(gpus) > 1:
         env["CUDA_VISIBLE_DEVICES"] = gpus[index % len(gpus)]
-    words = command(store, ids, plan.settings.execution)
+    how = plan.settings
+    words = command(store, ids, how.execution, plan.sweep, how.tracking)
     words[3:3] = ["--die-with-parent"]
     with open(log, "wb") as f:
         return subprocess.Popen(words, stdout=f, stderr=subprocess.STDOUT, env=env)

@@ -23,20 +23,28 @@ from orchestrator.records.liveness import HEARTBEAT_S
 from orchestrator.records.packs import Pack, read_pack
 from orchestrator.records.provenance import code_version, git_commit, package_versions
 from orchestrator.records.store import Store, dumps, open_store, write_atomic
-from orchestrator.settings import Execution
+from orchestrator.settings import Execution, Tracking
+from orchestrator.tracking.beside import Beside, beside
+
+UNTRACKED = Tracking()
 
 
-def command(store: Store, pack_ids: list[str], execution: Execution) -> list[str]:
-    """The command line of a job that trains these packs."""
+def command(
+    store: Store, pack_ids: list[str], execution: Execution,
+    sweep: str = "", tracking: Tracking = UNTRACKED,
+) -> list[str]:  # fmt: skip
+    """The command line of a job that trains these packs, of `sweep` where a tracker is told."""
     return [
         sys.executable, "-m", "orchestrator.launch.worker", "--store", str(store.root),
-        "--execution", json.dumps(vars(execution)), *pack_ids,
+        "--execution", json.dumps(vars(execution)), "--sweep", sweep,
+        "--tracking", json.dumps(vars(tracking)), *pack_ids,
     ]  # fmt: skip
 
 
 def run(
-    store: Store, pack_ids: list[str], execution: Execution, stopping: Callable[[], bool]
-) -> int:
+    store: Store, pack_ids: list[str], execution: Execution, stopping: Callable[[], bool],
+    sink: Beside | None = None,
+) -> int:  # fmt: skip
     """Train every pack that nobody else trains. Returns how many failed."""
     failed = 0
     for pack_id in pack_ids:
@@ -51,6 +59,8 @@ def run(
              "packages": package_versions()},
         )  # fmt: skip
         if attempt is not None:
+            if sink is not None:
+                sink.begin(pack_id, attempt)
             failed += not _attempt(store, pack, attempt, execution, stopping)
     return failed
 
@@ -141,6 +151,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m orchestrator.launch.worker")
     parser.add_argument("--store", type=Path, required=True)
     parser.add_argument("--execution", type=json.loads, required=True)
+    parser.add_argument("--sweep", default="")
+    parser.add_argument("--tracking", type=json.loads, default={})
     parser.add_argument("--die-with-parent", action="store_true")
     parser.add_argument("packs", nargs="+")
     args = parser.parse_args()
@@ -149,7 +161,13 @@ def main() -> None:
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the submitting process decides
-    failed = run(open_store(args.store), args.packs, Execution(**args.execution), stop.is_set)
+    store = open_store(args.store)
+    sink = beside(store, args.sweep, Tracking(**args.tracking))
+    try:
+        failed = run(store, args.packs, Execution(**args.execution), stop.is_set, sink)
+    finally:
+        if sink is not None:
+            sink.close()
     sys.exit(1 if failed else 143 if stop.is_set() else 0)
 
 

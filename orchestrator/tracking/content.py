@@ -1,0 +1,191 @@
+"""What W&B is told, as a pure function of our records: the same live, pushed and pushed again.
+
+Nothing here imports wandb, and nothing here reads an environment: no key can get in.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+from dataclasses import dataclass, field
+from typing import Any
+
+from orchestrator.config import RunConfig
+from orchestrator.cost import (
+    non_embedding_parameters,
+    parameters,
+    tokens_per_step,
+    train_flops,
+)
+from orchestrator.records.manifests import Member
+from orchestrator.records.packs import Pack
+
+NOT_METRICS = ("first", "step", "eval_total")
+STOPPED, KILLED, FAILED = 143, 137, 1
+"""Exit codes of a run whose attempt was stopped with a checkpoint, was killed, or raised."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What names one W&B run."""
+
+    id: str
+    name: str
+    group: str
+    job_type: str
+    tags: tuple[str, ...]
+    config: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a W&B run ends."""
+
+    exit_code: int
+    summary: dict[str, Any] = field(default_factory=dict)
+    preempted: bool = False
+    """Stopped with its state saved: it will go on."""
+
+
+def wandb_id(own_id: str, generation: int) -> str:
+    """W&B's id of a run: our run id, with a suffix where `--rerun` trained it again."""
+    return own_id if generation == 0 else f"{own_id}-again{generation}"
+
+
+def run_identity(pack: Pack, slot: int, sweep: str, member: Member | None) -> Identity:
+    """Names and flat config of a pack's run; `member` holds the names the sweep gives it."""
+    run = pack.runs[slot]
+    arm = member.arm if member else run.model.momentum.arm
+    seed = member.seed if member else run.seed
+    tags = (f"sweep:{sweep}", run.task.name, arm)
+    return Identity(
+        wandb_id(run.run_id, pack.generation), readable_name(run, arm, seed), sweep, "train",
+        tuple(t[:64] for t in tags), _config(pack, run, arm, seed, sweep),
+    )  # fmt: skip
+
+
+def pack_identity(pack: Pack, sweep: str) -> Identity:
+    """Names and config of a whole pack as one W&B run; the config is what its members share."""
+    each = [
+        _config(pack, run, run.model.momentum.arm, run.seed, sweep) for run in pack.runs
+    ]  # fmt: skip
+    shared = {k: v for k, v in each[0].items() if all(e.get(k) == v for e in each)}
+    run = pack.runs[0]
+    name = f"{run.task.name}-L{run.model.depth}-d{run.model.width}-{len(each)}runs"
+    shared["runs"] = len(each)
+    return Identity(
+        wandb_id(f"pack-{pack.pack_id}", pack.generation), name, sweep, "pack",
+        (f"sweep:{sweep}"[:64], run.task.name), shared,
+    )  # fmt: skip
+
+
+def readable_name(run: RunConfig, arm: str, seed: int) -> str:
+    """recall-L2-d64-γ0.5-s3; an arm other than raw stands behind the task."""
+    m = run.model
+    gamma = m.momentum.scalar_gamma
+    if gamma is not None:
+        what = f"γ{gamma:g}"
+    elif m.momentum.learn != "none":
+        what = f"learned-{m.momentum.learn}"
+    else:
+        what = "taps"
+    task = run.task.name if arm == "raw" else f"{run.task.name}-{arm}"
+    return f"{task}-L{m.depth}-d{m.width}-{what}-s{seed}"
+
+
+def run_row(row: dict[str, Any], slot: int) -> tuple[int, dict[str, Any]] | None:
+    """(step, metrics) of one run in a row of curves.jsonl; None where the row is not its.
+
+    Numbers that were not finite stand as null in our records and are left out.
+    """
+    i = slot - row["first"]
+    if not 0 <= i < len(row["val_loss"]):
+        return None
+    out: dict[str, Any] = {}
+    for key, value in row.items():
+        if key not in NOT_METRICS:
+            _flatten(out, key, value[i] if isinstance(value, list) else value)
+    return row["step"], out
+
+
+def pack_row(row: dict[str, Any], pack: Pack) -> tuple[int, dict[str, Any]]:
+    """(step, metrics) of a pack as a whole: mean, least and most over the slice's runs.
+
+    A pack trains its slices one after the other: steps and tokens go on counting.
+    """
+    before = row["first"] // pack.frozen.width
+    run = pack.runs[0]
+    out: dict[str, Any] = {"tokens": row["tokens"] + before * tokens_per_step(run) * _steps(pack)}
+    for key, values in row.items():
+        if key in NOT_METRICS or not isinstance(values, list):
+            continue
+        numbers = [v for v in values if isinstance(v, (int, float))]
+        if numbers:
+            out[key] = statistics.fmean(numbers)
+            out[f"{key}_least"], out[f"{key}_most"] = min(numbers), max(numbers)
+    return before * _steps(pack) + row["step"], out
+
+
+def run_ending(result: dict[str, Any]) -> Ending:
+    """How a finished run ends. A diverged one is an outcome: exit code 0, and it says so."""
+    summary = {k: v for k, v in result.items() if v is not None and k != "run_id"}
+    if result.get("wall_s"):
+        summary["tokens_per_second"] = result["tokens"] / result["wall_s"]
+    summary["diverged"] = int(result["status"] == "diverged")
+    return Ending(0, summary)
+
+
+def pack_ending(results: list[dict[str, Any]]) -> Ending:
+    """How a pack ends whose runs have all finished."""
+    losses = [r["val_loss"] for r in results if r["val_loss"] is not None]
+    summary: dict[str, Any] = {
+        "completed": sum(r["status"] == "completed" for r in results),
+        "diverged": sum(r["status"] == "diverged" for r in results),
+    }
+    if losses:
+        summary["best_val_loss"] = min(losses)
+    return Ending(0, summary)
+
+
+def unfinished_ending(end: dict[str, Any] | None) -> Ending:
+    """How a run ends whose attempt has ended and left it unfinished; `end`: its own word."""
+    status = end["status"] if end else "killed"
+    code = {"stopped": STOPPED, "killed": KILLED}.get(status, FAILED)
+    return Ending(code, {"status": status}, preempted=status == "stopped")
+
+
+def _config(pack: Pack, run: RunConfig, arm: str, seed: int, sweep: str) -> dict[str, Any]:
+    m, gamma = run.model, run.model.momentum.scalar_gamma
+    out = {
+        "run_id": run.run_id, "sweep": sweep, "arm": arm, "task": run.task.name,
+        "depth": m.depth, "width": m.width, "heads": m.heads, "head_dim": m.size_of_head,
+        "gamma": gamma, "lr": run.optim.lr, "batch": run.budget.batch, "steps": run.budget.steps,
+        "tokens_per_step": tokens_per_step(run), "seed": seed, "seed_init": run.seed_init,
+        "seed_data": run.seed_data, "params": parameters(run),
+        "params_non_embedding": non_embedding_parameters(run), "flops": train_flops(run),
+        "chance": run.task.chance, "chance_loss": run.task.chance_loss,
+        "pack": pack.pack_id, "pack_size": len(pack.run_ids),
+        # W&B's scatter plots know no grouping: a key of its own gives each arm its own panel
+        f"gamma_{arm}": gamma,
+    }  # fmt: skip
+    for key, value in run.leaves().items():
+        out.setdefault(
+            key.replace(".", "_"), json.dumps(value) if isinstance(value, (list, dict)) else value
+        )
+    return {k: v for k, v in out.items() if v is not None}
+
+
+def _steps(pack: Pack) -> int:
+    return pack.runs[0].budget.steps
+
+
+def _flatten(out: dict[str, Any], key: str, value: Any) -> None:
+    """One number a key; a learned γ with one value a head becomes gamma/0, gamma/1, ..."""
+    if isinstance(value, dict):
+        for name, v in value.items():
+            _flatten(out, f"{key}/{name}", v)
+    elif isinstance(value, list):
+        for i, v in enumerate(value):
+            _flatten(out, f"{key}/{i}", v)
+    elif value is not None:
+        out[key] = value

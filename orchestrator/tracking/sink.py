@@ -1,0 +1,200 @@
+"""A process beside a job: it tails the job's records and sends what is new to W&B.
+
+The job tells it by a line on standard input ("pack attempt") what it begins, and by closing that
+pipe that it has ended; a job that is killed closes it too. Whatever W&B does, training is in
+another process and waits for nothing; this one runs at the lowest priority and ends on its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import select
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from orchestrator.records.attempts import Attempt, attempts
+from orchestrator.records.liveness import alive, owner
+from orchestrator.records.manifests import read_sweep
+from orchestrator.records.packs import read_pack
+from orchestrator.records.store import Store, dumps, open_store, read_json, write_atomic
+from orchestrator.settings import Tracking
+from orchestrator.tracking.content import Identity, unfinished_ending
+from orchestrator.tracking.feed import PackFeed, Stream
+from orchestrator.tracking.sender import Sender, client_folder, quiet_client, warn
+from orchestrator.tracking.server import base_url, switched_off, unreachable
+
+PROBE_EVERY_S = 15.0
+"""Seconds between two questions to the server whether it is there."""
+RETRY_S = 30.0
+"""Seconds until a run that W&B did not open is tried again."""
+AT_ONCE = 8
+"""Runs opened or finished at once: each waits for the network most of the time."""
+NICE = 19
+
+
+def marker(attempt: Attempt) -> Path:
+    """Says which process sends an attempt's rows, so that no two do at once."""
+    return attempt.folder / "tracking.json"
+
+
+def sending(attempt: Attempt) -> bool:
+    """Whether a process is at work sending this attempt."""
+    who = read_json(marker(attempt))
+    return who is not None and alive(who, attempt.progress)
+
+
+class Sink:
+    """All that one job sends."""
+
+    def __init__(
+        self, store: Store, sweep: str, tracking: Tracking, job_pid: int, folder: Path
+    ) -> None:
+        self.store, self.tracking, self.job_pid = store, tracking, job_pid
+        self.sweep, self.folder = read_sweep(store, sweep), folder
+        self.url = base_url()
+        self.feeds: list[PackFeed] = []
+        self.warned: set[str] = set()
+        self.probed = -PROBE_EVERY_S
+        self.reachable = False
+        self.lock = threading.Lock()
+        self.with_stats: Identity | None = None
+        self.pool = ThreadPoolExecutor(AT_ONCE)
+
+    def begin(self, pack_id: str, number: int) -> None:
+        """The job has begun an attempt."""
+        feed = PackFeed(
+            self.store, read_pack(self.store, pack_id), number, self.sweep,
+            self.tracking.granularity,
+        )  # fmt: skip
+        write_atomic(marker(feed.attempt), dumps({**owner(), "url": self.url}))
+        self.feeds.append(feed)
+
+    def look(self) -> None:
+        """Read and send what is new, where the server is there and nobody else sends it."""
+        if not self.feeds or not self._server():
+            return
+        for feed in self.feeds:
+            if any(sending(a) for a in self._earlier(feed)):
+                continue
+            end = feed.attempt.end()  # asked first: what was written before it is then read
+            feed.read()
+            if end is not None:
+                feed.abandon(unfinished_ending(end))
+        self._flush()
+        self.feeds = [f for f in self.feeds if not f.done]
+
+    def close(self) -> list[str]:
+        """The job has ended: send the rest. Returns the W&B ids of runs not wholly sent."""
+        self.probed = -PROBE_EVERY_S
+        deadline = time.monotonic() + self.tracking.finish_s
+        while self.feeds and time.monotonic() < deadline:
+            self.look()
+            if not self.reachable:
+                break
+            for feed in self.feeds:  # a job that was killed left no word of its end
+                feed.abandon(unfinished_ending(feed.attempt.end()))
+            time.sleep(min(0.2, self.tracking.poll_s))
+        return [s.identity.id for f in self.feeds for s in f.streams.values() if not s.closed]
+
+    def _earlier(self, feed: PackFeed) -> list[Attempt]:
+        tries = attempts(self.store, feed.pack.pack_id)
+        return [a for a in tries if a.number < feed.attempt.number]
+
+    def _server(self) -> bool:
+        """Whether the server answers, asked now and then."""
+        if time.monotonic() - self.probed >= PROBE_EVERY_S:
+            reason = unreachable(self.url)
+            self.probed, self.reachable = time.monotonic(), reason is None
+            if reason is not None:
+                self._warn_once("server", f"{self.url} can't be reached ({reason}); training "
+                                "goes on, `orchestrator push` sends what is missing")  # fmt: skip
+        return self.reachable
+
+    def _warn_once(self, kind: str, text: str) -> None:
+        with self.lock:
+            if kind not in self.warned:
+                self.warned.add(kind)
+                warn(text)
+
+    def _flush(self) -> None:
+        now = time.monotonic()
+        due = [
+            s for f in self.feeds for s in f.streams.values() if not s.idle and now >= s.not_before
+        ]
+        list(self.pool.map(self._flush_one, due))
+
+    def _flush_one(self, stream: Stream) -> None:
+        try:
+            stream.flush(self._open)
+        except Exception as e:  # the tracker's failure, whatever it is, costs one line
+            stream.failed(RETRY_S)
+            first = (str(e).strip().splitlines() or [""])[0]
+            self._warn_once("client", f"{type(e).__name__}: {first}; training goes on, "
+                            "`orchestrator push` sends what is missing")  # fmt: skip
+        if stream.closed and self.with_stats is stream.identity:
+            self.with_stats = None
+
+    def _open(self, identity: Identity) -> Sender:
+        with self.lock:  # one run of the job at a time carries its system metrics
+            carries = self.with_stats is None
+            if carries:
+                self.with_stats = identity
+        try:
+            return Sender(identity, self.tracking, self.folder, self.job_pid if carries else None)
+        except BaseException:
+            if carries:
+                self.with_stats = None
+            raise
+
+
+def serve(sink: Sink, poll_s: float) -> None:
+    """Follow the job until its end of the pipe is closed."""
+    buffer = b""
+    while True:
+        ready, _, _ = select.select([0], [], [], poll_s)
+        if ready:
+            chunk = os.read(0, 65536)
+            if not chunk:
+                return
+            *lines, buffer = (buffer + chunk).split(b"\n")
+            for line in lines:
+                pack_id, number = line.decode().split()
+                sink.begin(pack_id, int(number))
+        sink.look()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m orchestrator.tracking.sink")
+    parser.add_argument("--store", type=Path, required=True)
+    parser.add_argument("--sweep", required=True)
+    parser.add_argument("--tracking", type=json.loads, required=True)
+    parser.add_argument("--pid", type=int, required=True)
+    args = parser.parse_args()
+    os.nice(NICE)
+    off = switched_off()
+    if off:
+        warn(f"{off}: nothing is sent, `orchestrator push` can do so later")
+        sys.exit(0)
+    quiet_client()
+    tracking = Tracking(**args.tracking)
+    with client_folder() as folder:
+        sink = Sink(open_store(args.store), args.sweep, tracking, args.pid, folder)
+        serve(sink, tracking.poll_s)
+        # whatever the client waits for, this process is gone soon after its time
+        watchdog = threading.Timer(tracking.finish_s + 10, os._exit, [1])
+        watchdog.daemon = True
+        watchdog.start()
+        left = sink.close()
+    if left:
+        warn(f"{len(left)} W&B runs lack rows; `orchestrator push {args.sweep}` sends them")
+    sys.stderr.flush()
+    os._exit(0)  # the client's own exit hooks would wait for the server
+
+
+if __name__ == "__main__":
+    main()
