@@ -89,9 +89,8 @@ def coerce(value: Any, hint: Any, key: str) -> Any:
             if inner:
                 return [coerce(v, inner[0], key) for v in value]
             return [_number_or_list(v, key) for v in value]
-    elif origin is dict or hint is dict:
-        if isinstance(value, dict):
-            return value
+    elif (origin is dict or hint is dict) and isinstance(value, dict):
+        return value
     raise UserError(f"{key}={plain(value)}: must be {_name(hint)}")
 
 

@@ -52,5 +52,5 @@ def orchestrator(*words: str, timeout: float = 300) -> subprocess.CompletedProce
     """Run the command as a user does."""
     return subprocess.run(
         [sys.executable, "-m", "orchestrator", *words],
-        capture_output=True, text=True, timeout=timeout,
+        capture_output=True, text=True, timeout=timeout, check=False,
     )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
@@ -39,7 +40,7 @@ class Progress:
         self.first: tuple[float, float] | None = None
         self.said = self.begun
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> Self:
         self.bars.start()
         if not self.console.is_terminal:
             packs, runs = len(self.packs), self.total

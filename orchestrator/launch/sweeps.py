@@ -12,7 +12,8 @@ from hydra._internal.hydra import Hydra
 from hydra._internal.utils import create_config_search_path
 from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.global_hydra import GlobalHydra
-from hydra.errors import HydraException
+from hydra.errors import HydraException, OverrideParseException
+from hydra.types import RunMode
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
@@ -68,7 +69,10 @@ def run_hydra(
     GlobalHydra.instance().clear()
     hydra = Hydra.create_main_hydra2("orchestrator", search)
     try:
-        hydra.multirun(path.stem, verb, overrides, with_log_configuration=False)
+        words = ["hydra/launcher=lab", *overrides]
+        hydra.multirun(path.stem, verb, words, with_log_configuration=False)
+    except OverrideParseException as e:
+        raise UserError(f"{e.override}: not an override as Hydra's grammar has it") from e
     except (HydraException, OmegaConfBaseException) as e:
         raise UserError(_one_line(e, hydra, path)) from e
     except YAMLError as e:
@@ -92,8 +96,8 @@ def _require_readable(path: Path) -> None:
         raise UserError(f"{path}: can't be read ({e})") from e
     except (YAMLError, OmegaConfBaseException) as e:
         raise UserError(f"{path}: not readable as YAML ({_first_line(e)})") from e
-    if not OmegaConf.is_dict(content):
-        raise UserError(f"{path}: a sweep file must hold settings, beginning with defaults")
+    if not OmegaConf.is_dict(content) or "defaults" not in content:
+        raise UserError(f"{path}: a sweep file must begin with defaults: [config, _self_]")
 
 
 def _first_line(e: BaseException) -> str:
@@ -109,8 +113,8 @@ def _one_line(e: Exception, hydra: Hydra, path: Path) -> str:
     if match:
         key = match.group(1)
         try:
-            cfg = hydra.config_loader.load_configuration(path.stem, [], run_mode=_run_mode())
-        except Exception:
+            cfg = hydra.config_loader.load_configuration(path.stem, [], run_mode=RunMode.MULTIRUN)
+        except (HydraException, OmegaConfBaseException):  # the file itself is what is wrong
             return _first_line(e)
         own = {k: v for k, v in OmegaConf.to_container(cfg).items() if k != "hydra"}
         if key not in leaves(own):
@@ -119,9 +123,3 @@ def _one_line(e: Exception, hydra: Hydra, path: Path) -> str:
     if isinstance(cause, UserError):
         return str(cause)
     return _first_line(e)
-
-
-def _run_mode():
-    from hydra.types import RunMode
-
-    return RunMode.MULTIRUN

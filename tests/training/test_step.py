@@ -132,7 +132,7 @@ def test_schedules():
 
     cosine = course(schedule="cosine", final=0.1)
     assert cosine[:4] == [0.25, 0.5, 0.75, 1.0] and cosine[-1] == pytest.approx(0.1)
-    assert all(a > b for a, b in zip(cosine[3:], cosine[4:], strict=False))
+    assert cosine[3:] == sorted(cosine[3:], reverse=True)
     assert course(schedule="constant")[4:] == [1.0] * 16
     decayed = course(schedule="constant_decay", decay_fraction=0.25, final=0.0)
     assert decayed[3:15] == [1.0] * 12 and decayed[-1] == 0.0
