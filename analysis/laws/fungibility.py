@@ -146,15 +146,13 @@ def monotone(base: pd.DataFrame, rng: np.random.Generator) -> dict[str, Any]:
 
 def invert(y: np.ndarray, curve: np.ndarray, grid: np.ndarray) -> np.ndarray:
     """ln N_eff for each draw; -inf/inf where y lies outside the curve's range. curve (D, K) falls."""
-    out = np.empty(len(y))
-    for i, (value, row) in enumerate(zip(y, curve, strict=True)):
-        if value > row[0]:
-            out[i] = -np.inf
-        elif value < row[-1]:
-            out[i] = np.inf
-        else:
-            out[i] = np.interp(-value, -row, grid)
-    return out
+    rows = np.arange(len(y))
+    above = np.clip((curve >= y[:, None]).sum(1), 1, curve.shape[1] - 1)
+    left, right = curve[rows, above - 1], curve[rows, above]
+    gap = left - right
+    share = np.where(gap > 0, (left - y) / np.where(gap > 0, gap, 1), 0.0)
+    out = grid[above - 1] + np.clip(share, 0, 1) * (grid[above] - grid[above - 1])
+    return np.where(y > curve[:, 0], -np.inf, np.where(y < curve[:, -1], np.inf, out))
 
 
 def ends(sample: np.ndarray) -> tuple[float, float]:

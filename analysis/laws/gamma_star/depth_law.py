@@ -8,13 +8,13 @@ interior optima alone. A slope is refused with fewer than 3 of them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import brentq, minimize
-from scipy.stats import norm
+from scipy.optimize import brentq
 from scipy.stats import t as student
 
+from analysis.laws.gamma_star.censored import maximise
 from analysis.laws.gamma_star.outcome import Optimum
 
 LEAST_INTERIOR = 3
@@ -35,6 +35,16 @@ class Points:
     def interior(self) -> np.ndarray:
         """Which depths have an optimum, not a bound."""
         return np.isfinite(self.theta)
+
+    @property
+    def side(self) -> np.ndarray:
+        """0 for an optimum, +1 where gamma* is only known to be larger, -1 smaller."""
+        return np.where(self.interior, 0, np.where(np.isfinite(self.low), 1, -1))
+
+    @property
+    def bound(self) -> np.ndarray:
+        """The bound of a censored depth (anything for an interior one)."""
+        return np.where(self.side == 1, self.low, np.where(self.side == -1, self.high, 0.0))
 
     def only(self, which: np.ndarray) -> Points:
         """A subset of the depths."""
@@ -125,42 +135,15 @@ def regress(
     k = int(inside.sum())
     root = 1 / np.sqrt(variance[inside])
     scaled = design[inside] * root[:, None]
-    c = np.linalg.lstsq(scaled, target[inside] * root, rcond=None)[0]
+    side = points.side
+    best = maximise(design, np.where(inside, target, points.bound - offset), np.sqrt(variance), side)
+    c, sigma2, ll = best.coefficients, best.sigma**2, best.log_likelihood
     residual = target - design @ c
-    rss = float((residual[inside] ** 2 / variance[inside]).sum())
-    sigma2 = max(rss / max(k, 1), 1e-12)
-    low, high = points.low - offset, points.high - offset
-    if not inside.all():
-        best = minimize(
-            lambda q: -likelihood(q, target, design, variance, inside, low, high),
-            np.append(c, 0.5 * np.log(sigma2)), method="BFGS",
-        )  # fmt: skip
-        c, sigma2 = best.x[:-1], float(np.exp(2 * np.clip(best.x[-1], -20, 20)))
-        residual = target - design @ c
-    ll = likelihood(np.append(c, 0.5 * np.log(sigma2)), target, design, variance, inside, low, high)
     df = k - p
     scale = sigma2 * k / df if df > 0 else np.nan
     covariance = scale * np.linalg.pinv(scaled.T @ scaled)
     return Regression(c, covariance, float(np.sqrt(tau2)), scale, ll, df, variance,
                       np.where(inside, residual, np.nan))  # fmt: skip
-
-
-def likelihood(q, target, design, variance, inside, low, high) -> float:
-    """Log likelihood of interior (normal) and censored (normal interval) optima.
-    q: coefficients, then ln sigma."""
-    mean = design @ q[:-1]
-    log_sd = np.clip(q[-1], -20, 20) + 0.5 * np.log(variance)
-    sd = np.exp(log_sd)
-    z = (target - mean) / sd
-    normal = -log_sd - 0.5 * z**2 - 0.5 * np.log(2 * np.pi)
-    if inside.all():
-        return float(normal.sum())
-    above, below = np.isfinite(low), np.isfinite(high)
-    z_low = np.where(above, (np.where(above, low, 0) - mean) / sd, -np.inf)
-    z_high = np.where(below, (np.where(below, high, 0) - mean) / sd, np.inf)
-    one_sided = np.where(below, norm.logcdf(z_high), norm.logsf(z_low))
-    both = np.log(np.maximum(norm.cdf(z_high) - norm.cdf(z_low), 1e-300))
-    return float(np.where(inside, normal, np.where(above & below, both, one_sided)).sum())
 
 
 def interval(
@@ -200,8 +183,3 @@ def interval(
             else brentq(lambda v: excess(v), *sorted((estimate, estimate + side * width)), xtol=1e-4)
         )
     return estimate, float(ends[0]), float(ends[1])
-
-
-def shifted(points: Points, by: float) -> Points:
-    """The same optima in another unit (ln gamma moved by `by`)."""
-    return replace(points, theta=points.theta + by, low=points.low + by, high=points.high + by)

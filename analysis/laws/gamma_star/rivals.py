@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from scipy.optimize import minimize
+from scipy.optimize import minimize_scalar
 from scipy.stats import t as student
 
-from analysis.laws.gamma_star.depth_law import Points, Regression, design_at, likelihood, regress
+from analysis.laws.gamma_star.depth_law import Points, Regression, design_at, regress
 from analysis.laws.gamma_star.least_squares import minimise
 from analysis.laws.gamma_star.outcome import RivalFit
 
@@ -86,12 +86,11 @@ def fit_dose(points: Points, law: Regression, dose) -> tuple[float, float]:
     """Maximum likelihood of a one-parameter rival: ln k and the log likelihood."""
     inside = points.interior
     target = np.where(inside, points.theta, 0.0)
-    empty = np.zeros((len(target), 0))
+    none = np.zeros((len(target), 0))
 
-    def loss(q: np.ndarray) -> float:
-        mean = dose(q[0], points.depth)
-        return -likelihood(q[1:], target - mean, empty, law.variance, inside,
-                           points.low - mean, points.high - mean)  # fmt: skip
+    def loss(log_k: float) -> float:
+        return -regress(points, none, offset=dose(log_k, points.depth),
+                        tau2=law.tau**2).log_likelihood  # fmt: skip
 
     def spread(log_k: float) -> float:
         r = (target - dose(log_k, points.depth))[inside] / np.sqrt(law.variance[inside])
@@ -99,9 +98,8 @@ def fit_dose(points: Points, law: Regression, dose) -> tuple[float, float]:
 
     tries = np.linspace(-6, 6, 241)
     start = tries[int(np.argmin([spread(k) for k in tries]))]
-    first = np.array([start, 0.5 * np.log(spread(start) + 1e-12)])
-    best = minimize(loss, first, method="Nelder-Mead", options={"xatol": 1e-6, "fatol": 1e-8})
-    return float(best.x[0]), -float(best.fun)
+    best = minimize_scalar(loss, bounds=(start - 0.5, start + 0.5), method="bounded")
+    return float(best.x), -float(best.fun)
 
 
 def offset_interval(points: Points, law: Regression, level: float = 0.95) -> dict | None:
