@@ -1,0 +1,17 @@
+"""A real four-node Slurm for a session of tests; without one they are skipped with the reason."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.cluster import lab
+
+
+@pytest.fixture(scope="session")
+def slurm(tmp_path_factory: pytest.TempPathFactory):
+    """The cluster's settings as an environment for processes; up while the session lasts."""
+    reason = lab.missing()
+    if reason:
+        pytest.skip(reason)
+    with lab.cluster(tmp_path_factory.mktemp("slurm")) as environment:
+        yield environment

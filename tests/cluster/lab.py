@@ -1,0 +1,101 @@
+"""The lab's cluster from Python: up, down, and its daemons killed and restarted one by one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+PROGRAMS = ("sbatch", "slurmctld", "slurmd", "slurmdbd", "munged", "mariadbd")
+
+
+def missing() -> str | None:
+    """Why no cluster can be brought up here, or None."""
+    absent = [p for p in PROGRAMS if shutil.which(p) is None]
+    if absent:
+        return (
+            f"no Slurm on this machine ({', '.join(absent)} not found): apt-get install slurm-wlm "
+            "munge slurmdbd slurm-wlm-mysql-plugin mariadb-server"
+        )
+    if os.geteuid() != 0:
+        return "starting the test cluster's daemons takes root"
+    return None
+
+
+@contextmanager
+def cluster(folder: Path) -> Iterator[dict[str, str]]:
+    """Bring the cluster up under `folder`; yields the environment in which clients reach it."""
+    environment = {**os.environ, "LAB": str(folder), "SLURM_CONF": str(folder / "etc/slurm.conf")}
+    with open(folder / "start.log", "wb") as log:  # a pipe would stay open in the daemons
+        started = subprocess.run(
+            ["bash", HERE / "start.sh"], env=environment, timeout=120, stdin=subprocess.DEVNULL,
+            stdout=log, stderr=log,
+        )  # fmt: skip
+    try:
+        if started.returncode:
+            raise RuntimeError((folder / "start.log").read_text())
+        yield environment
+    finally:
+        subprocess.run(["bash", HERE / "stop.sh"], env=environment, timeout=60, check=False)
+
+
+def ask(environment: dict[str, str], *words: str) -> str:
+    """Standard output of one of Slurm's commands. Raises: CalledProcessError, TimeoutExpired."""
+    out = subprocess.run(
+        words, env=environment, capture_output=True, text=True, timeout=60, check=True
+    )
+    return out.stdout.strip()
+
+
+def until(condition: Callable[[], object], seconds: float, what: str) -> None:
+    """Wait for a condition. Raises: TimeoutError that says `what` did not come."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            raise TimeoutError(f"not within {seconds} s: {what}")
+        time.sleep(0.2)
+
+
+def queue(environment: dict[str, str]) -> list[list[str]]:
+    """[job id with array task, state, node] of every job in the queue."""
+    out = ask(environment, "squeue", "-h", "-r", "-o", "%i|%T|%N")
+    return [line.split("|") for line in out.splitlines()]
+
+
+def drain(environment: dict[str, str], seconds: float = 180) -> None:
+    """Wait until the queue is empty."""
+    until(lambda: not queue(environment), seconds, "an empty queue")
+
+
+def kill_daemon(environment: dict[str, str], name: str) -> None:
+    """kill -9 of slurmctld, slurmdbd or a node's slurmd (slurmd.n1)."""
+    pid_file = Path(environment["LAB"]) / "run" / f"{name}.pid"
+    os.kill(int(pid_file.read_text()), signal.SIGKILL)
+    pid_file.unlink()
+
+
+def start_daemon(environment: dict[str, str], *words: str) -> None:
+    """Start slurmctld, slurmdbd or `slurmd -N n1` again."""
+    subprocess.run(
+        words, env=environment, timeout=30, check=True, stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+
+
+def processes_on(node: str) -> list[int]:
+    """Processes of jobs on one pretended node: job steps and their daemons."""
+    mark = f"SLURMD_NODENAME={node}".encode()
+    out = []
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            if mark in path.read_bytes().split(b"\0"):
+                out.append(int(path.parent.name))
+        except OSError:
+            continue  # gone meanwhile
+    return out
