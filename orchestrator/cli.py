@@ -57,14 +57,20 @@ def _parser() -> argparse.ArgumentParser:
     submit = verb("submit", _submit, "train what is missing of a sweep")
     status = verb("status", _status, "what has become of a sweep")
     collect = verb("collect", _collect, "write results/SWEEP/table.parquet and curves.parquet")
-    for sub in (plan, submit):
+    push = verb("push", _push, "send to W&B what it lacks of a sweep")
+    for sub in (plan, submit, push):
         sub.add_argument("sweep", metavar="SWEEP")
+    for sub in (plan, submit):
         sub.add_argument("--rerun", action="store_true", help="train finished runs again")
     for sub in (demo, train, plan, submit):
         sub.add_argument("overrides", nargs="*", default=[], metavar="OVERRIDE")
     for sub in (status, collect):
         sub.add_argument("sweep", nargs="?", metavar="SWEEP")
-    for sub in (plan, status, collect):
+    push.add_argument("--granularity", metavar="run|pack", help="what one W&B run is")
+    for sub in (push,):
+        sub.add_argument("--project", help="W&B project; default: the submission's")
+        sub.add_argument("--entity", help="W&B user or team; default: the submission's, or yours")
+    for sub in (plan, status, collect, push):
         sub.add_argument("--json", action="store_true", help="the same as JSON, and nothing else")
     status.add_argument("--watch", action="store_true", help="go on until nothing runs")
     collect.add_argument("--format", choices=("parquet", "csv"), default="parquet")
@@ -114,6 +120,15 @@ def _collect(args: argparse.Namespace) -> int:
     collected = verbs.collect_sweep(args.sweep, args.results, args.format == "csv")
     _print(args, collected, lambda: show.collected_text(collected))
     return 0
+
+
+def _push(args: argparse.Namespace) -> int:
+    from orchestrator.tracking import show, verbs
+
+    names = {"project": args.project, "entity": args.entity, "granularity": args.granularity}
+    pushed = verbs.push_sweep(args.sweep, names)
+    _print(args, show.pushed_json(pushed), lambda: show.pushed_text(pushed))
+    return 1 if pushed.failed else 0
 
 
 def _print(args: argparse.Namespace, data: Any, text: Callable[[], None]) -> None:

@@ -12,6 +12,7 @@ from orchestrator.records.manifests import write_manifest
 from orchestrator.records.packs import freeze
 from orchestrator.records.provenance import code_version, git_commit, package_versions
 from orchestrator.records.store import Store, require_writable
+from orchestrator.tracking.limits import require_few
 
 
 @dataclass(frozen=True)
@@ -26,8 +27,10 @@ class Submitted:
 def submit(store: Store, plan: Plan, overrides: list[str]) -> Submitted:
     """Freeze and launch a plan. On this machine it trains and returns when all has ended.
 
-    Raises: UserError where the store can't be written.
+    Raises: UserError where the store can't be written, or there are too many runs to track.
     """
+    if plan.settings.tracking.name == "wandb":
+        require_few(plan.settings.tracking.granularity, len(plan.runs))
     require_writable(store)
     for pack in plan.launch:
         freeze(store, pack)
@@ -37,6 +40,7 @@ def submit(store: Store, plan: Plan, overrides: list[str]) -> Submitted:
         "git_commit": git_commit(),
         "code_version": code_version(),
         "packages": package_versions(),
+        "tracking": vars(plan.settings.tracking),
     }
     write_manifest(store, plan.sweep, plan.members, plan.settings.sweep.law, about)
     failed = 0

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import statistics
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from orchestrator.config import RunConfig
@@ -21,6 +21,7 @@ from orchestrator.records.manifests import Member
 from orchestrator.records.packs import Pack
 
 NOT_METRICS = ("first", "step", "eval_total")
+LAST_STEP = "last_step"
 STOPPED, KILLED, FAILED = 143, 137, 1
 """Exit codes of a run whose attempt was stopped with a checkpoint, was killed, or raised."""
 
@@ -91,6 +92,11 @@ def readable_name(run: RunConfig, arm: str, seed: int) -> str:
         what = "taps"
     task = run.task.name if arm == "raw" else f"{run.task.name}-{arm}"
     return f"{task}-L{m.depth}-d{m.width}-{what}-s{seed}"
+
+
+def ended(ending: Ending, last_step: int) -> Ending:
+    """The ending with the last step in its summary, by which `push` sees that nothing lacks."""
+    return replace(ending, summary={**ending.summary, LAST_STEP: last_step})
 
 
 def run_row(row: dict[str, Any], slot: int) -> tuple[int, dict[str, Any]] | None:

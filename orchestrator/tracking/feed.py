@@ -19,6 +19,7 @@ from orchestrator.records.store import Store
 from orchestrator.tracking.content import (
     Ending,
     Identity,
+    ended,
     pack_ending,
     pack_identity,
     pack_row,
@@ -86,7 +87,7 @@ class Stream:
         self.sender.send(rows)
         if self.ending is not None:
             self.closed = True  # a finish is tried once; what it leaves is `push`'s to send
-            self.sender.finish(self.ending)
+            self.sender.finish(ended(self.ending, self.last))
 
     def failed(self, retry_s: float) -> None:
         self.not_before = time.monotonic() + retry_s

@@ -44,7 +44,7 @@ class Sender:
         extra = {} if stats_pid is None else {"x_stats_pid": stats_pid}
         self.run = wandb.init(
             id=identity.id, name=identity.name, group=identity.group, job_type=identity.job_type,
-            tags=list(identity.tags), config=identity.config, project=tracking.project,
+            config=identity.config, project=tracking.project,
             entity=tracking.entity, dir=str(folder), resume="allow", reinit="create_new",
             settings=wandb.Settings(
                 mode="online", console="off", silent=True, init_timeout=tracking.init_s,
@@ -56,6 +56,9 @@ class Sender:
         )  # fmt: skip
         self.run.define_metric("tokens", hidden=True)
         self.run.define_metric("*", step_metric="tokens")
+        tags = tuple(self.run.tags or ())  # with those that users gave a run that goes on
+        if not set(identity.tags) <= set(tags):
+            self.run.tags = tags + tuple(t for t in identity.tags if t not in tags)
         self.next_step = self.run.starting_step
         self.sent = 0
 

@@ -8,6 +8,8 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+from orchestrator.errors import UserError
+
 PROBE_S = 5.0
 """Seconds that a server has to answer."""
 DEFAULT_URL = "https://api.wandb.ai"
@@ -46,3 +48,13 @@ def switched_off() -> str | None:
     if mode in ("offline", "disabled", "dryrun") or os.environ.get("WANDB_DISABLED") == "true":
         return f"WANDB_MODE={mode}"
     return None
+
+
+def require_reachable(url: str) -> None:
+    """Raises: UserError where the server does not answer, or the user has switched W&B off."""
+    off = switched_off()
+    if off:
+        raise UserError(f"{off}: W&B is switched off by this variable")
+    reason = unreachable(url)
+    if reason:
+        raise UserError(f"W&B: {url} can't be reached ({reason})")

@@ -18,13 +18,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from orchestrator.records.attempts import Attempt, attempts
-from orchestrator.records.liveness import alive, owner
 from orchestrator.records.manifests import read_sweep
 from orchestrator.records.packs import read_pack
-from orchestrator.records.store import Store, dumps, open_store, read_json, write_atomic
+from orchestrator.records.store import Store, open_store
 from orchestrator.settings import Tracking
 from orchestrator.tracking.content import Identity, unfinished_ending
 from orchestrator.tracking.feed import PackFeed, Stream
+from orchestrator.tracking.marker import mark, sending
 from orchestrator.tracking.sender import Sender, client_folder, quiet_client, warn
 from orchestrator.tracking.server import base_url, switched_off, unreachable
 
@@ -35,17 +35,6 @@ RETRY_S = 30.0
 AT_ONCE = 8
 """Runs opened or finished at once: each waits for the network most of the time."""
 NICE = 19
-
-
-def marker(attempt: Attempt) -> Path:
-    """Says which process sends an attempt's rows, so that no two do at once."""
-    return attempt.folder / "tracking.json"
-
-
-def sending(attempt: Attempt) -> bool:
-    """Whether a process is at work sending this attempt."""
-    who = read_json(marker(attempt))
-    return who is not None and alive(who, attempt.progress)
 
 
 class Sink:
@@ -71,7 +60,7 @@ class Sink:
             self.store, read_pack(self.store, pack_id), number, self.sweep,
             self.tracking.granularity,
         )  # fmt: skip
-        write_atomic(marker(feed.attempt), dumps({**owner(), "url": self.url}))
+        mark(feed.attempt, self.url)
         self.feeds.append(feed)
 
     def look(self) -> None:
@@ -131,7 +120,7 @@ class Sink:
     def _flush_one(self, stream: Stream) -> None:
         try:
             stream.flush(self._open)
-        except Exception as e:  # the tracker's failure, whatever it is, costs one line
+        except Exception as e:  # noqa: BLE001  the tracker's failure, whatever it is, costs a line
             stream.failed(RETRY_S)
             first = (str(e).strip().splitlines() or [""])[0]
             self._warn_once("client", f"{type(e).__name__}: {first}; training goes on, "
