@@ -127,7 +127,11 @@ def test_a_failing_pack_is_reported_and_retried(sweep_file, tiny):
 
     def submit():
         return subprocess.run(
-            [*command, "submit", "small", *words], env=env, capture_output=True, text=True
+            [*command, "submit", "small", *words],
+            env=env,
+            capture_output=True,
+            text=True,
+            check=False,
         )
 
     failed = submit()
