@@ -40,21 +40,24 @@ class Cells:
     def form_error(self) -> np.ndarray:
         """Variance (G,) allowed to the curve's form itself, growing with the rise above the best:
         what is far up the flanks must not decide where the bottom lies."""
-        mean = np.nanmean(self.y, axis=0)
-        return (FORM_ERROR * (mean - mean.min())) ** 2
+        mean, _ = plain_means(self.y)
+        return (FORM_ERROR * (mean - np.nanmin(mean))) ** 2
 
     @property
     def positive(self) -> np.ndarray:
         """Which gammas are above 0 (the curve's range)."""
         return self.gamma > 0
 
-    def means(self, y: np.ndarray | None = None, without: int | None = None):
-        """Cell means (G,) and their weights (G,), 1/variance of the mean, 0 for empty cells."""
+    def means(self, y: np.ndarray | None = None, leave_out: bool = False):
+        """Cell means and their weights (1/variance of the mean, 0 for empty cells), (G,); with
+        leave_out (S, G): each seed left out in turn."""
         y = self.y if y is None else y
-        if without is not None:
-            y = np.delete(y, without, axis=0)
-        count = np.isfinite(y).sum(0)
-        mean = np.where(count > 0, np.nansum(y, axis=0) / np.maximum(count, 1), np.nan)
+        there = np.isfinite(y)
+        values = np.where(there, y, 0.0)
+        total, count = values.sum(0), there.sum(0)
+        if leave_out:
+            total, count = total - values, count - there
+        mean = np.where(count > 0, total / np.maximum(count, 1), np.nan)
         return mean, count / (self.variance + count * self.form_error)
 
 
@@ -82,18 +85,24 @@ def cells_of(runs: pd.DataFrame, scaled: Scaled, use: np.ndarray) -> list[Cells]
     return groups
 
 
+def plain_means(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Means over seeds (G,), NaN for empty cells, and counts (G,)."""
+    count = np.isfinite(y).sum(0)
+    total = np.where(np.isfinite(y), y, 0.0).sum(0)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan), count
+
+
 def cell_variance(y: np.ndarray) -> tuple[np.ndarray, int]:
     """Variance of one run in each cell (G,), shrunk to the depth's typical one, and its df.
 
     The median is added so that a cell whose seeds happen to agree, or one stuck at chance, can't
     dominate the curve. Without replicates: GUESS everywhere, df 0.
     """
-    count = np.isfinite(y).sum(0)
+    mean, count = plain_means(y)
     df = np.maximum(count - 1, 0)
     if df.sum() == 0:
         return np.full(y.shape[1], GUESS), 0
-    centred = y - np.nansum(y, axis=0) / np.maximum(count, 1)
-    squares = np.nansum(centred**2, axis=0)
+    squares = np.nansum((y - mean) ** 2, axis=0)
     own = np.where(df > 0, squares / np.maximum(df, 1), np.nan)
     typical = max(float(np.nanmedian(own)), 1e-3 * float(np.nanmean(own)), 1e-10)
     shrunk = (PRIOR_DF * typical + squares) / (PRIOR_DF + df)

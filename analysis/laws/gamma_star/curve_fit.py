@@ -125,21 +125,22 @@ def fill(fit: CurveFit, y: np.ndarray) -> np.ndarray:
 
 
 def stack(groups, filled, keeps, leave_out: bool):
-    """Cell means and weights, padded to one length: (B, n) each, and whose row is whose."""
-    width = max(len(cells.gamma) for cells in groups)
-    rows, owner = [], []
+    """Cell means, weights and gammas, padded to one length: (B, n) each, and whose row is whose."""
+    counts = [replicates(c, k) if leave_out else 1 for c, k in zip(groups, keeps, strict=True)]
+    owner = np.repeat(np.arange(len(groups)), counts)
+    block = np.zeros((3, len(owner), max(len(cells.gamma) for cells in groups)))
     for k, (cells, y, keep) in enumerate(zip(groups, filled, keeps, strict=True)):
-        for left_out in range(replicates(cells, keep)) if leave_out else [None]:
-            by_seed = len(cells.seeds) > 1
-            mean, weight = cells.means(y, left_out if by_seed else None)
-            weight = np.where(keep & np.isfinite(mean), weight, 0.0)
-            if left_out is not None and not by_seed:
-                weight[np.flatnonzero(keep)[left_out]] = 0.0
-            pad = width - len(mean)
-            rows.append([np.pad(v, (0, pad)) for v in (np.nan_to_num(mean), weight, cells.gamma)])
-            owner.append(k)
-    block = np.array(rows)
-    return block[:, 0], block[:, 1], block[:, 2], np.array(owner)
+        by_seed = leave_out and len(cells.seeds) > 1
+        mean, weight = cells.means(y, leave_out=by_seed)
+        weight = np.where(keep & np.isfinite(mean), weight, 0.0)
+        if leave_out and not by_seed:
+            weight = np.tile(weight, (counts[k], 1))
+            weight[np.arange(counts[k]), np.flatnonzero(keep)] = 0.0
+        mine = owner == k
+        size = len(cells.gamma)
+        block[0, mine, :size], block[1, mine, :size] = np.nan_to_num(mean), weight
+        block[2, mine, :size] = cells.gamma
+    return block[0], block[1], block[2], owner
 
 
 def replicates(cells: Cells, keep: np.ndarray) -> int:
