@@ -100,7 +100,9 @@ class Cluster:
         if self.gpus not in (None, 0, 1):
             raise UserError(f"cluster.gpus={self.gpus}: must be 0 or 1 (a job is one process)")
         if self.gpus and self.gres:
-            raise UserError(f"cluster.gres={self.gres}: give cluster.gpus or cluster.gres, not both")
+            raise UserError(
+                f"cluster.gres={self.gres}: give cluster.gpus or cluster.gres, not both"
+            )
         minutes(self.time, "cluster.time")
 
     @property

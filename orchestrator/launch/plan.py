@@ -14,6 +14,7 @@ from orchestrator.config import RunConfig
 from orchestrator.launch.compose import Experiment
 from orchestrator.launch.packs import make_packs
 from orchestrator.records.attempts import Attempt, attempts, results
+from orchestrator.records.jobs import Holder, holders, passed
 from orchestrator.records.manifests import Member
 from orchestrator.records.packs import Pack, all_packs
 from orchestrator.records.provenance import code_version
@@ -21,6 +22,7 @@ from orchestrator.records.store import Store
 from orchestrator.settings import Settings
 
 DONE = ("completed", "diverged")
+UNDER_WAY = ("running", "queued")
 
 
 @dataclass(frozen=True)
@@ -29,8 +31,8 @@ class Planned:
 
     run: RunConfig
     state: str
-    """completed, diverged, running, or why it trains: new, failed, dead, stopped, waiting, rerun,
-    changed (an earlier version of a component trained it)."""
+    """completed, diverged, running, queued (in Slurm), or why it trains: new, failed, dead, stopped,
+    waiting, rerun, changed (an earlier version of a component trained it)."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class Plan:
 
     @property
     def to_train(self) -> list[RunConfig]:
-        return [p.run for p in self.runs if p.state not in (*DONE, "running")]
+        return [p.run for p in self.runs if p.state not in (*DONE, *UNDER_WAY)]
 
     @property
     def members(self) -> list[Member]:
@@ -73,13 +75,14 @@ def make_plan(store: Store, sweep: str, experiments: list[Experiment], rerun: bo
         unique.setdefault(e.run.run_id, e)
     packs = all_packs(store)
     home, trained_as = _index(packs)
+    held = holders(store) or {}  # where squeue is silent, claims still protect
     states: dict[str, str] = {}
     other_code = 0
     for pack in {home[r].pack_id: home[r] for r in unique if r in home}.values():
         tries = attempts(store, pack.pack_id)
         found = results(tries)
         codes = {a.number: a.claim["code_version"] for a in tries}
-        unfinished = unfinished_state(tries)
+        unfinished = unfinished_state(tries, held.get(pack.pack_id))
         for run_id in pack.run_ids:
             if run_id in unique and home[run_id] is pack:
                 row = found.get(run_id)
@@ -124,11 +127,16 @@ def _index(packs: list[Pack]) -> tuple[dict[str, Pack], dict[str, dict[str, Any]
     return home, trained_as
 
 
-def unfinished_state(tries: list[Attempt]) -> str:
-    """What became of a pack's unfinished runs: running, failed, stopped, dead, or waiting."""
-    if not tries:
-        return "waiting"
+def unfinished_state(tries: list[Attempt], holder: Holder | None = None) -> str:
+    """What became of a pack's unfinished runs: running, queued, failed, stopped, dead, waiting.
+
+    `holder`: the queued or running Slurm task that has the pack on its list.
+    """
     if any(a.living() for a in tries):
         return "running"
+    if holder is not None and not passed(holder, tries):
+        return "queued"
+    if not tries:
+        return "waiting"
     end = tries[-1].end()
     return end["status"] if end and end["status"] != "completed" else "dead"

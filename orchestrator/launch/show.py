@@ -10,14 +10,14 @@ from rich.console import Console
 from rich.table import Table
 
 from orchestrator.cost import parameters, train_flops
-from orchestrator.launch.plan import DONE, Plan
+from orchestrator.launch.plan import DONE, UNDER_WAY, Plan
 from orchestrator.launch.status import SweepStatus
 from orchestrator.records.attempts import attempts, results
 from orchestrator.records.store import Store, open_store
 
 STATES = (
-    "completed", "diverged", "running", "waiting", "failed", "stopped", "dead", "new", "changed",
-    "rerun",
+    "completed", "diverged", "running", "queued", "waiting", "failed", "stopped", "dead", "new",
+    "changed", "rerun",
 )  # fmt: skip
 
 
@@ -32,7 +32,7 @@ def plan_json(plans: list[Plan]) -> dict[str, Any]:
         "to_train": [
             {"run_id": p.run.run_id, "why": p.state, "params": parameters(p.run),
              "flops": train_flops(p.run), "pack": plan.pack_of[p.run.run_id]}
-            for p in plan.runs if p.state not in (*DONE, "running")
+            for p in plan.runs if p.state not in (*DONE, *UNDER_WAY)
         ],
         "packs": [
             {"pack": pack.pack_id, "runs": len(pack.run_ids), **vars(pack.frozen)}

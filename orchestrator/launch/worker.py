@@ -56,13 +56,25 @@ def run(
         attempt = claim(
             store, pack_id,
             {"git_commit": git_commit(), "code_version": code_version(),
-             "packages": package_versions()},
+             "packages": package_versions(), "log": _log()},
         )  # fmt: skip
         if attempt is not None:
             if sink is not None:
                 sink.begin(pack_id, attempt)
             failed += not _attempt(store, pack, attempt, execution, stopping)
     return failed
+
+
+def _log() -> str | None:
+    """The file that this process' standard error goes to, where it is one."""
+    named = os.environ.get("ORCHESTRATOR_LOG")
+    if named:
+        return named
+    try:
+        target = os.readlink("/proc/self/fd/2")
+    except OSError:
+        return None  # not Linux, or closed
+    return target if Path(target).is_file() else None
 
 
 def _attempt(
@@ -82,7 +94,7 @@ def _attempt(
         trainer.train(finished, checkpoints[-1] if checkpoints else None)
     except Stopped:
         end(attempt, "stopped")
-    except Exception as e:
+    except Exception as e:  # noqa: BLE001 (whatever it was, it is the attempt's recorded end)
         traceback.print_exc()
         first_line = (str(e).strip().splitlines() or [""])[0]
         end(attempt, "failed", f"{type(e).__name__}: {first_line}")

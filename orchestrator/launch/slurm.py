@@ -1,0 +1,216 @@
+"""A Slurm cluster: the plan's packs as job arrays, handed over through submitit, and left alone.
+
+Submitting returns once sbatch has taken the jobs; everything after that happens between Slurm,
+the jobs and the records. No result of submitit's is ever waited for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import heapq
+import io
+import math
+import re
+import shutil
+import subprocess
+import sys
+import time
+import uuid
+from pathlib import Path
+from typing import Any
+
+from orchestrator.config import run_config
+from orchestrator.cost import train_flops
+from orchestrator.errors import UserError
+from orchestrator.launch.job import Job
+from orchestrator.launch.plan import Plan, unfinished_state
+from orchestrator.launch.progress import Progress
+from orchestrator.records.attempts import attempts, results
+from orchestrator.records.jobs import holders, new_array, passed, record
+from orchestrator.records.packs import Pack
+from orchestrator.records.store import Store
+from orchestrator.settings import Cluster, Execution, Settings
+
+TIMEOUTS = 1_000_000
+"""How often submitit may requeue a job: as often as it takes."""
+SILENT_S = 600.0
+"""Seconds without an answer of squeue after which `cluster.wait` gives up waiting."""
+_NAMED = ("partition", "account", "qos", "constraint", "gres", "memory", "time", "exclude", "mail")
+
+
+def require(settings: Settings) -> None:
+    """Ask Slurm whether it would take such a job, before anything is written.
+
+    Raises: UserError that names the setting where it would not.
+    """
+    cluster = settings.cluster
+    if shutil.which("sbatch") is None:
+        raise UserError(
+            "cluster=slurm: no sbatch on the PATH; submit from the cluster's login node, "
+            "or train here with cluster=local"
+        )
+    flags = {**parameters(cluster, settings.execution), "time": cluster.minutes}
+    words = [f"--{k}" if v is True else f"--{k}={v}" for k, v in flags.items()]
+    try:
+        done = subprocess.run(
+            ["sbatch", "--test-only", *words, "--wrap=true"],
+            capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired as e:
+        raise UserError("cluster=slurm: sbatch does not answer; nothing was queued") from e
+    if done.returncode:
+        raise UserError(_refused(done.stderr, cluster) + "; nothing was queued")
+
+
+def launch(store: Store, plan: Plan) -> int:
+    """Queue the plan's packs; returns at once, or with cluster.wait how many packs failed.
+
+    Raises: UserError where Slurm refuses; what was queued before stays so.
+    """
+    settings = plan.settings
+    shares = balanced(plan.launch, settings.cluster.max_jobs)
+    size = max_array_size()
+    groups = [shares[i : i + size] for i in range(0, len(shares), size)]
+    queued = 0
+    for group in groups:
+        try:
+            number = _submit(store, plan, group, len(shares))
+        except OSError as e:
+            raise UserError(f"{e.filename or store.root}: {e.strerror}; {_so_far(queued)}") from e
+        except RuntimeError as e:
+            raise UserError(f"{_refused(str(e), settings.cluster)}; {_so_far(queued)}") from e
+        queued += len(group)
+        packs = sum(map(len, group))
+        print(f"queued: {packs} packs in {len(group)} jobs of array {number}", file=sys.stderr)
+    if settings.cluster.wait:
+        return _wait(store, plan)
+    print(f"`orchestrator status {plan.sweep}` says how far they are", file=sys.stderr)
+    return 0
+
+
+def balanced(packs: list[Pack], jobs: int) -> list[list[str]]:
+    """Pack ids shared out over at most `jobs` jobs: the dearest first, each to the least laden."""
+    priced = sorted(((_price(p), p.pack_id) for p in packs), reverse=True)
+    shares: list[list[str]] = [[] for _ in range(min(jobs, len(packs)))]
+    load = [(0.0, i) for i in range(len(shares))]
+    for price, pack_id in priced:
+        least, i = heapq.heappop(load)
+        shares[i].append(pack_id)
+        heapq.heappush(load, (least + price, i))
+    return shares
+
+
+def max_array_size() -> int:
+    """Most tasks in one array, by the cluster's configuration; 1 where it has no arrays."""
+    done = subprocess.run(
+        ["scontrol", "show", "config"], capture_output=True, text=True, timeout=60, check=False
+    )
+    match = re.search(r"MaxArraySize\s*=\s*(\d+)", done.stdout)
+    return max(1, int(match.group(1))) if match else 1
+
+
+def parameters(cluster: Cluster, execution: Execution) -> dict[str, Any]:
+    """The sbatch parameters that the settings stand for, without time limit and array."""
+    memory = None if cluster.memory is None else f"{math.ceil(cluster.memory * 1024)}M"
+    named = {
+        "partition": cluster.partition, "account": cluster.account, "qos": cluster.qos,
+        "gpus-per-node": cluster.gpus, "gres": cluster.gres, "constraint": cluster.constraint,
+        "cpus-per-task": cluster.cpus or execution.threads, "mem": memory,
+        "exclude": cluster.exclude, "comment": cluster.comment, "mail-user": cluster.mail,
+        "mail-type": cluster.mail_type, "requeue": True,
+    }  # fmt: skip
+    return {k: v for k, v in {**named, **cluster.sbatch}.items() if v is not None}
+
+
+def _price(pack: Pack) -> float:
+    """FLOPs of a pack: its runs have one shape, and so one price."""
+    return train_flops(run_config(pack.config(0))) * len(pack.run_ids)
+
+
+def _submit(store: Store, plan: Plan, group: list[list[str]], jobs: int) -> str:
+    """Hand one array to sbatch; returns its number."""
+    from submitit import SlurmExecutor
+
+    cluster, execution = plan.settings.cluster, plan.settings.execution
+    unique = uuid.uuid4().hex[:12]
+    folder = Path(cluster.logs or store.logs).absolute() / plan.sweep / f"slurm-{unique}"
+    folder.mkdir(parents=True)
+    array = new_array(plan.sweep, unique, group, folder)
+    with contextlib.redirect_stderr(io.StringIO()):  # it prints what it raises, too
+        executor = SlurmExecutor(folder, max_num_timeout=TIMEOUTS)
+        share = (cluster.parallelism or jobs) * len(group) / jobs
+        executor.update_parameters(
+            job_name=array.name, time=cluster.minutes, signal_delay_s=cluster.signal_s,
+            array_parallelism=max(1, round(share)), stderr_to_stdout=True,
+            setup=[f"export OMP_NUM_THREADS={execution.threads}",
+                   f"export MKL_NUM_THREADS={execution.threads}",
+                   "export SRUN_CPUS_PER_TASK=$SLURM_CPUS_PER_TASK", *cluster.setup],
+            additional_parameters=parameters(cluster, execution),
+        )  # fmt: skip
+        record(store, array)
+        submitted = executor.submit_array([
+            Job(str(store.root), packs, vars(execution), plan.sweep,
+                vars(plan.settings.tracking), cluster.signal_s)
+            for packs in group
+        ])  # fmt: skip
+    return submitted[0].job_id.partition("_")[0]
+
+
+def _so_far(queued: int) -> str:
+    if not queued:
+        return "nothing was queued; submit again"
+    return f"{queued} jobs were queued before; submit again to queue the rest"
+
+
+def _refused(text: str, cluster: Cluster) -> str:
+    """sbatch's complaint as one line that names the setting it is about."""
+    lines = [re.sub(r"^(sbatch: )?(error: )?", "", s.strip()) for s in text.splitlines()]
+    reason = "; ".join(dict.fromkeys(s for s in lines if s)) or "no reason given"
+    for name in _NAMED:
+        value = getattr(cluster, name)
+        word = {"memory": "memory", "exclude": "node name"}.get(name, name)
+        if value is not None and re.search(rf"\b{word}", reason, re.IGNORECASE):
+            allowed = f" (partitions here: {_partitions()})" if name == "partition" else ""
+            return f"cluster.{name}={value}: sbatch says: {reason}{allowed}"
+    return f"cluster=slurm: sbatch says: {reason}"
+
+
+def _partitions() -> str:
+    done = subprocess.run(
+        ["sinfo", "-h", "-o", "%R"], capture_output=True, text=True, timeout=60, check=False
+    )
+    return ", ".join(sorted(set(done.stdout.split()))) or "not known"
+
+
+def _wait(store: Store, plan: Plan) -> int:
+    """Stay until no pack is queued or at work, by our records and the queue; failed packs."""
+    answered = time.monotonic()
+    with Progress(store, plan.launch) as progress:
+        while True:
+            progress.update()
+            held = holders(store)
+            if held is not None:
+                answered = time.monotonic()
+                if not any(_open(store, pack, held) for pack in plan.launch):
+                    break
+            elif time.monotonic() - answered > SILENT_S:
+                print("squeue does not answer: waiting no longer", file=sys.stderr)
+                break
+            time.sleep(2)
+        progress.update()
+    return sum(not _complete(store, pack) for pack in plan.launch)
+
+
+def _complete(store: Store, pack: Pack) -> bool:
+    return set(pack.run_ids) <= set(results(attempts(store, pack.pack_id)))
+
+
+def _open(store: Store, pack: Pack, held: dict) -> bool:
+    """Whether somebody is at work on a pack or is going to be."""
+    tries = attempts(store, pack.pack_id)
+    if set(pack.run_ids) <= set(results(tries)):
+        return False
+    if unfinished_state(tries) == "running":
+        return True
+    holder = held.get(pack.pack_id)
+    return holder is not None and not passed(holder, tries)

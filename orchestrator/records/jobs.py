@@ -1,0 +1,94 @@
+"""Job arrays that were handed to Slurm, each on record before it is handed over.
+
+STORE/jobs/<name>.json says which packs each of its tasks trains. Whoever submits next asks Slurm
+for these names, so that a pack that waits in the queue is not queued again, even where the
+submitting process died before it learned the number of its job.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from orchestrator.records.attempts import Attempt
+from orchestrator.records.queue import Queued, Task, queued
+from orchestrator.records.store import Store, dumps, read_json, write_new
+
+
+@dataclass(frozen=True)
+class JobArray:
+    """One call of sbatch."""
+
+    name: str
+    """The job name, which no other array has."""
+    sweep: str
+    tasks: list[list[str]]
+    """Pack ids of each array task, in the order in which it trains them."""
+    logs: str
+    """Folder of its script and logs."""
+    time: float
+    """Seconds since the epoch."""
+
+
+@dataclass(frozen=True)
+class Holder:
+    """A queued or running task that is going to train a pack."""
+
+    array: JobArray
+    task: Task
+    queued: Queued
+
+
+def record(store: Store, array: JobArray) -> None:
+    """Write down an array that is about to be submitted."""
+    _folder(store).mkdir(parents=True, exist_ok=True)
+    write_new(_folder(store) / f"{array.name}.json", dumps(asdict(array)))
+
+
+def job_arrays(store: Store, sweep: str | None = None) -> list[JobArray]:
+    """All arrays on record, of one sweep or of any, the latest last."""
+    if not _folder(store).is_dir():
+        return []
+    found = [JobArray(**read_json(path)) for path in _folder(store).glob("*.json")]
+    return sorted((a for a in found if sweep in (None, a.sweep)), key=lambda a: a.time)
+
+
+def new_array(sweep: str, unique: str, tasks: list[list[str]], logs: Path) -> JobArray:
+    """An array with a name of its own."""
+    return JobArray(f"{sweep[:80]}-{unique}", sweep, tasks, str(logs), time.time())
+
+
+def holders(store: Store, arrays: list[JobArray] | None = None) -> dict[str, Holder] | None:
+    """The queued or running task that has each pack on its list; None where squeue is silent."""
+    arrays = job_arrays(store) if arrays is None else arrays
+    if not arrays:
+        return {}
+    queue = queued(a.name for a in arrays)
+    if queue is None:
+        return None
+    by_name = {a.name: a for a in arrays}
+    out = {}
+    for task, state in queue.items():
+        array = by_name.get(task.name)
+        if array is None or state.state == "COMPLETING" or (task.task or 0) >= len(array.tasks):
+            continue
+        for pack_id in array.tasks[task.task or 0]:
+            out[pack_id] = Holder(array, task, state)
+    return out
+
+
+def passed(holder: Holder, tries: list[Attempt]) -> bool:
+    """Whether a running task has tried a pack already and will not come back to it."""
+    if holder.queued.state == "PENDING":
+        return False
+    mine = (holder.task.name, holder.task.job, holder.task.task, holder.queued.restart)
+    for attempt in tries:
+        s = attempt.claim.get("slurm")
+        if s and (s["name"], s["job"], s["task"], s["restart"]) == mine:
+            return True
+    return False
+
+
+def _folder(store: Store) -> Path:
+    return store.root / "jobs"
