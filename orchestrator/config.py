@@ -13,8 +13,9 @@ import hashlib
 import importlib
 import json
 import math
+import typing
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property, lru_cache
 from typing import Any, Literal
 
 from orchestrator.coerce import build, plain
@@ -321,7 +322,7 @@ class RunConfig:
     def shape(self) -> dict[str, Any]:
         """All that the compiled step depends on: every field that is not `per_run`."""
         m = self.model.momentum
-        fields = _pick(self, per_run=False)
+        fields = _shape_fields(self)
         fields["model"]["momentum"]["kernel"] = m.kernel_size
         fields["filters_values"] = m.filters_values
         if m.learn != "none":  # a learned filter's place is part of the graph
@@ -350,7 +351,20 @@ def run_config(data: dict[str, Any]) -> RunConfig:
     task = data.pop("task", None)
     if not isinstance(task, dict) or "_target_" not in task:
         raise UserError(f"task={plain(task)}: must be a task group (task=recall) with a _target_")
-    return build(RunConfig, data, fixed={"task": _task(task)})
+    fixed = {"task": _section(None, json.dumps(task))}
+    for name, cls in (("model", Model), ("optim", Optim), ("budget", Budget)):
+        if isinstance(data.get(name), dict):  # the runs of a sweep share most of their sections
+            fixed[name] = _section(cls, json.dumps(data.pop(name)))
+    return build(RunConfig, data, fixed=fixed)
+
+
+@lru_cache(maxsize=2**16)
+def _section(cls: type | None, text: str) -> Any:
+    """A part of a run, built once for each distinct content; no class means a task."""
+    data = json.loads(text)
+    if cls is None:
+        return _task(data)
+    return build(cls, data, path=f"{cls.__name__.lower()}.")
 
 
 def locate(path: str, key: str) -> Any:
@@ -379,14 +393,41 @@ def _rows(gamma: Any) -> list[list]:
     return [g if isinstance(g, list) else [g] for g in gamma]
 
 
+@dataclass(frozen=True)
+class _Field:
+    """What the walks over a config need to know of a field."""
+
+    name: str
+    group: bool
+    label: bool
+    per_run: bool
+    default: Any
+
+
+@cache
+def _fields(cls: type) -> tuple[_Field, ...]:
+    hints = typing.get_type_hints(cls)
+    return tuple(
+        _Field(
+            f.name, (cls is RunConfig and f.name == "task") or dataclasses.is_dataclass(hints[f.name]),
+            bool(f.metadata.get("label")), bool(f.metadata.get("per_run")), f.default,
+        )
+        for f in dataclasses.fields(cls)
+    )  # fmt: skip
+
+
 def _as_dict(obj: Any) -> dict[str, Any]:
     out: dict[str, Any] = {}
-    for f in dataclasses.fields(obj):
+    for f in _fields(type(obj)):
         value = getattr(obj, f.name)
-        out[f.name] = _as_dict(value) if dataclasses.is_dataclass(value) else value
-    if hasattr(obj, "batch") and hasattr(obj, "chance"):
-        out["_target_"] = f"{type(obj).__module__}.{type(obj).__qualname__}"
+        out[f.name] = _as_dict(value) if f.group else value
+    if isinstance(obj, RunConfig):
+        out["task"]["_target_"] = _target(obj.task)
     return out
+
+
+def _target(task: Any) -> str:
+    return f"{type(task).__module__}.{type(task).__qualname__}"
 
 
 def _identity(run: RunConfig) -> dict[str, Any]:
@@ -397,11 +438,11 @@ def _identity(run: RunConfig) -> dict[str, Any]:
 
     def walk(obj: Any) -> dict[str, Any]:
         out: dict[str, Any] = {}
-        for f in dataclasses.fields(obj):
-            if f.metadata.get("label"):
+        for f in _fields(type(obj)):
+            if f.label:
                 continue
             value = getattr(obj, f.name)
-            if dataclasses.is_dataclass(value):
+            if f.group:
                 value = walk(value)
                 if value:
                     out[f.name] = value
@@ -410,19 +451,21 @@ def _identity(run: RunConfig) -> dict[str, Any]:
         return out
 
     out = walk(run)
-    out["task"] = {"_target_": _as_dict(run.task)["_target_"], **out.get("task", {})}
+    out["task"] = {"_target_": _target(run.task), **out.get("task", {})}
     return out
 
 
-def _pick(obj: Any, *, per_run: bool) -> dict[str, Any]:
-    """The fields of a config tree that are, or are not, `per_run`."""
+def _shape_fields(obj: Any) -> dict[str, Any]:
+    """The fields of a config tree that are not `per_run`."""
     out: dict[str, Any] = {}
-    for f in dataclasses.fields(obj):
+    for f in _fields(type(obj)):
         value = getattr(obj, f.name)
-        if dataclasses.is_dataclass(value) and f.name != "task":
-            out[f.name] = _pick(value, per_run=per_run)
-        elif bool(f.metadata.get("per_run")) == per_run:
-            out[f.name] = _as_dict(value) if dataclasses.is_dataclass(value) else value
+        if f.name == "task" and f.group:
+            out[f.name] = {"_target_": _target(value), **_as_dict(value)}
+        elif f.group:
+            out[f.name] = _shape_fields(value)
+        elif not f.per_run:
+            out[f.name] = value
     return out
 
 
