@@ -1,7 +1,7 @@
 """Lines of equal metric over (ln N, ln γ) per arm, with the ridge of best γ.
 
 Guarantee: the surface is the per-depth fitted curves, joined linearly in ln N between the depths
-that were run and never beyond them or beyond the γ that every depth covers.
+that were run; where a depth has no converged run at a γ the surface is grey.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
 from analysis.figures import style
 from analysis.laws.gamma_star.outcome import FitResult, GammaStarFit
@@ -21,7 +22,7 @@ def draw(result: FitResult) -> Figure | str:
     if not surfaces:
         return "contours of equal metric: they need 3 depths with fitted curves in one arm"
     fig, axes = style.panels(len(surfaces), height=2.3, most=3, sharex=True, sharey=True)
-    metric = np.concatenate([s[2].ravel() for s in surfaces.values()])
+    metric = np.concatenate([s[2].compressed() for s in surfaces.values()])
     logarithmic = metric.min() > 0 and metric.max() / metric.min() > 5
     norm = (LogNorm if logarithmic else Normalize)(metric.min(), metric.max())
     levels = (np.geomspace if logarithmic else np.linspace)(metric.min(), metric.max(), 12)
@@ -29,6 +30,7 @@ def draw(result: FitResult) -> Figure | str:
     for ax, (arm, (depth, gamma, value)) in zip(axes, surfaces.items(), strict=True):
         ax.set_xscale("log")
         ax.set_yscale("log")
+        ax.set_facecolor("#dddddd")
         filled = ax.contourf(depth, gamma, value.T, levels=levels, norm=norm, cmap="cividis")
         ax.contour(depth, gamma, value.T, levels=levels, colors="white", linewidths=0.4)
         _ridge(ax, result.arms[arm], gamma)
@@ -48,7 +50,9 @@ def draw(result: FitResult) -> Figure | str:
                        ticks=levels[1:-1:3])
     bar.ax.minorticks_off()
     bar.ax.set_yticklabels([style.short(v) for v in levels[1:-1:3]])
+    bare = any(s[2].mask.any() for s in surfaces.values())
     style.legend(fig, [
+        *([Patch(color="#dddddd", label="not covered by both neighbouring depths")] if bare else []),
         Line2D([], [], marker="o", color="white", markeredgecolor="black", linewidth=0,
                label="γ* per depth"),
         Line2D([], [], color=style.COLOURS[1], label="ridge: fitted γ*(N)"),
@@ -65,12 +69,14 @@ def surface(fit: GammaStarFit) -> tuple[np.ndarray, np.ndarray, np.ndarray] | No
     curves = [c for c in fit.curves if c.width == width and len(c.gamma) > 1]
     if len(curves) < 3:
         return None
-    low = max(float(np.min(c.gamma)) for c in curves)
-    high = min(float(np.max(c.gamma)) for c in curves)
+    low = min(float(np.min(c.gamma)) for c in curves)
+    high = max(float(np.max(c.gamma)) for c in curves)
     if not high > low * 1.5:
         return None
     gamma = np.geomspace(low, high, 80)
-    value = np.array([np.interp(np.log(gamma), np.log(c.gamma), c.fitted) for c in curves])
+    value = np.ma.masked_invalid([
+        np.interp(np.log(gamma), np.log(c.gamma), c.fitted, left=np.nan, right=np.nan)
+        for c in curves])
     return np.array([c.depth for c in curves], float), gamma, value
 
 

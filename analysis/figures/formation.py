@@ -1,7 +1,8 @@
 """How often a run learns the task at all, against γ, per depth and arm.
 
 Guarantee: drawn where some cells of an arm form in part of their seeds only; the bars are the
-intervals of a proportion over seeds (the replicate is the seed, not the evaluation target).
+intervals of a proportion over seeds (the replicate is the seed, not the evaluation target),
+shown where the seeds disagree.
 """
 
 from __future__ import annotations
@@ -31,10 +32,11 @@ def draw(result: FitResult) -> Figure | str:
             at = depths.index(int(depth))
             cells = cells.sort_values("gamma")
             x = place(cells["gamma"]) * 1.05 ** (at - (len(depths) - 1) / 2)
-            ax.errorbar(x, cells["rate"], color=style.colour(at), marker=style.marker(at),
-                        yerr=[(cells["rate"] - cells["low"]).clip(lower=0),
-                              (cells["high"] - cells["rate"]).clip(lower=0)],
-                        linewidth=0.8, elinewidth=0.5, markersize=3)
+            ax.plot(x, cells["rate"], color=style.colour(at), marker=style.marker(at),
+                    linewidth=0.8, markersize=3)
+            some = ((cells["formed"] > 0) & (cells["formed"] < cells["runs"])).to_numpy()
+            ax.vlines(x[some], cells["low"][some], cells["high"][some], color=style.colour(at),
+                      linewidth=0.6)
         ax.set_ylim(-0.04, 1.04)
         ax.set_title(f"arm {arm}")
     axes[0].set_ylabel("share of seeds that learn")

@@ -1,7 +1,7 @@
 """b against training time: is the law one of the end of training or of speed?
 
 Guarantee: one line an arm over the evaluation steps that give a slope; a prefix of a cosine
-schedule is not an end point, which the axis label recalls.
+schedule is not an end point, which the title recalls.
 """
 
 from __future__ import annotations
@@ -41,8 +41,9 @@ def draw(result: FitResult) -> Figure | str:
     if ends.size:
         low, high = min(low, np.quantile(ends, 0.03)), max(high, np.quantile(ends, 0.97))
     ax.set_ylim(low - 0.1, high + 0.1)
-    ax.set_xlabel(f"training time ({'tokens' if time == 'tokens' else 'steps'}, log); "
-                  "not annealed before the end")
+    ax.set_xlabel(f"training time ({'tokens' if time == 'tokens' else 'steps'}, log)")
+    ax.set_title("before the end the learning rate is not yet annealed", color=style.GREY, fontsize=7)
+    style.log_ticks(ax, "x")
     ax.set_ylabel("exponent b, 95 % band")
     style.legend(fig, [
         *[Line2D([], [], color=style.colour(i), marker=style.marker(i), markersize=3,

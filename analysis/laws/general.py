@@ -121,14 +121,19 @@ class _Progress:
         import time
 
         self.clock, self.start, self.shown = time.monotonic, time.monotonic(), 0.0
+        self.first: tuple[int, float] | None = None
 
     def __call__(self, done: int, total: int) -> None:
         now = self.clock() - self.start
+        if self.first is None:
+            self.first = (done, now)
         terminal = sys.stderr.isatty()
         if now < 2 or (done < total and now - self.shown < (0.5 if terminal else 5)):
             return
         self.shown = now
-        left = now / done * (total - done)
+        # the first replicates are searched from every start: they say nothing of the rest's pace
+        since, count = now - self.first[1], done - self.first[0]
+        left = f"{since / count * (total - done):.0f} s" if count else "time"
         end = "\r" if terminal and done < total else "\n"
-        print(f"bootstrap {done} of {total}, {left:.0f} s left ", end=end, file=sys.stderr,
+        print(f"bootstrap {done} of {total}, {left} left ", end=end, file=sys.stderr,
               flush=True)
