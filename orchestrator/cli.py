@@ -56,6 +56,12 @@ def _parser() -> argparse.ArgumentParser:
     plan = verb("plan", _plan, "what a submission would train, and why; trains nothing")
     submit = verb("submit", _submit, "train what is missing of a sweep")
     status = verb("status", _status, "what has become of a sweep")
+    cancel = verb("cancel", _cancel, "take a sweep's jobs out of the queue; what is done stays")
+    retry = verb("retry", _retry, "train a sweep's failed runs again, as submitted last")
+    logs = verb("logs", _logs, "the end of a run's log, and where it lies")
+    for sub in (cancel, retry):
+        sub.add_argument("sweep", metavar="SWEEP")
+    logs.add_argument("run_id", metavar="RUN", help="a run's id, or the beginning of it")
     collect = verb("collect", _collect, "write results/SWEEP/table.parquet and curves.parquet")
     push = verb("push", _push, "send to W&B what it lacks of a sweep")
     for sub in (plan, submit, push):
@@ -112,6 +118,24 @@ def _status(args: argparse.Namespace) -> int:
     states = verbs.statuses(args.sweep)
     _print(args, show.status_json(states), lambda: show.status_text(states))
     return 0
+
+
+def _cancel(args: argparse.Namespace) -> int:
+    from orchestrator.launch import control
+
+    return control.cancel(args.sweep)
+
+
+def _retry(args: argparse.Namespace) -> int:
+    from orchestrator.launch import control
+
+    return control.retry(args.sweep)
+
+
+def _logs(args: argparse.Namespace) -> int:
+    from orchestrator.launch import control
+
+    return control.logs(args.run_id)
 
 
 def _collect(args: argparse.Namespace) -> int:

@@ -100,7 +100,8 @@ def status_table(states: list[SweepStatus]) -> Table:
     for s in states:
         c = Counter(s.counts)
         table.add_row(
-            s.sweep, *(str(c[k]) for k in ("completed", "diverged", "running", "waiting", "failed")),
+            s.sweep, *(str(c[k]) for k in ("completed", "diverged", "running")),
+            str(c["queued"] + c["waiting"]), str(c["failed"]),
             str(c["dead"] + c["stopped"]),
         )  # fmt: skip
     return table
@@ -112,13 +113,27 @@ def status_text(states: list[SweepStatus]) -> None:
     console.print(f"store {open_store().root}", soft_wrap=True, highlight=False)
     console.print(status_table(states))
     for s in states:
-        for r in s.running:
-            console.print(
-                f"running: pack {r['pack']} on {r['host']}, step {r.get('step', 0)}"
-                f" of runs {r.get('first', 0)}-{r.get('first', 0) + r.get('members', 0)}"
-            )
-        for e in s.errors:
-            console.print(f"failed: pack {e['pack']}: {e['error']} ({e['folder']})")
+        for line in status_lines(s):
+            console.print(line, soft_wrap=True, highlight=False, markup=False)
+
+
+def status_lines(s: SweepStatus) -> list[str]:
+    """A line for each pack under way, each reason to wait, and each pack that failed or died."""
+    out = []
+    for r in s.running:
+        first, members = r.get("first", 0), r.get("members", 0)
+        where = f"runs {first}-{first + members - 1}" if members else "starting up"
+        job = f", job {r['job']}" if "job" in r else ""
+        left = f", {r['time_left']} to its time limit" if r.get("time_left") else ""
+        step = r.get("step", 0)
+        out.append(f"running: pack {r['pack']} on {r['host']}{job}: {where}, step {step}{left}")
+    out += [f"waiting: {q['runs']} runs in Slurm's queue: {q['reason']}" for q in s.queued]
+    for e in s.errors:
+        out.append(f"failed: pack {e['pack']}: {e['error']} (log {e['log'] or e['folder']})")
+    out += [f"{d['state']}: pack {d['pack']}: {d['why']} (log {d['log']})" for d in s.dead]
+    if s.silent:
+        out.append("squeue does not answer: what waits in the queue is not known now")
+    return out
 
 
 def collected_text(collected: dict[str, Any]) -> None:

@@ -1,34 +1,46 @@
-"""What has become of a sweep, from its records alone."""
+"""What has become of a sweep, from its records and, where they are silent, from Slurm's queue."""
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from orchestrator.launch.plan import unfinished_state
-from orchestrator.records.attempts import attempts, results
+from orchestrator.records.attempts import Attempt, attempts, results
+from orchestrator.records.jobs import Holder, JobArray, holders, job_arrays
 from orchestrator.records.manifests import Sweep
+from orchestrator.records.queue import accounted
 from orchestrator.records.store import Store, read_json
 
 
 @dataclass(frozen=True)
 class SweepStatus:
-    """Counts over the runs of a sweep, and what is known of those under way or failed."""
+    """Counts over the runs of a sweep, and what is known of those that are not finished."""
 
     sweep: str
     counts: dict[str, int]
-    """completed, diverged, running, waiting, failed, stopped, dead."""
+    """completed, diverged, running, queued, waiting, failed, stopped, dead."""
     running: list[dict[str, Any]]
-    """One entry a pack under way: pack, runs, first, step, host."""
+    """One entry a pack under way: pack, runs, first, step, host, job, time_left."""
     errors: list[dict[str, Any]]
-    """One entry a failed pack: pack, error, folder."""
+    """One entry a failed pack: pack, error, folder, log."""
+    queued: list[dict[str, Any]] = field(default_factory=list)
+    """One entry a reason: why Slurm lets runs wait, and how many."""
+    dead: list[dict[str, Any]] = field(default_factory=list)
+    """One entry a pack that was killed, or whose job ended before it began: pack, why, log."""
+    silent: bool = False
+    """squeue did not answer although jobs were submitted: what waits in the queue is not known."""
 
 
 def sweep_status(store: Store, sweep: Sweep) -> SweepStatus:
     """Read the state of every pack of a sweep."""
     counts: Counter[str] = Counter()
-    running, errors = [], []
+    reasons: Counter[str] = Counter()
+    running, errors, lost = [], [], []
+    arrays = job_arrays(store)
+    held = holders(store, arrays)
     by_pack: dict[str, list[str]] = {}
     for member in sweep.members.values():
         by_pack.setdefault(member.pack_id, []).append(member.run_id)
@@ -39,14 +51,76 @@ def sweep_status(store: Store, sweep: Sweep) -> SweepStatus:
         counts.update(found[r]["status"] for r in run_ids if r in found)
         if not open_runs:
             continue
-        state = unfinished_state(tries)
+        holder = (held or {}).get(pack_id)
+        state = unfinished_state(tries, holder)
         counts[state] += len(open_runs)
         if state == "running":
-            last = tries[-1]
-            progress = read_json(last.progress) or {}
-            running.append({"pack": pack_id, "host": last.claim["host"], **progress})
+            running.append(_running(pack_id, tries[-1], holder))
+        elif state == "queued":
+            reasons[_reason(holder)] += len(open_runs)
         elif state == "failed":
-            last = tries[-1]
-            error = (last.end() or {}).get("error")
-            errors.append({"pack": pack_id, "error": error, "folder": str(last.folder)})
-    return SweepStatus(sweep.name, dict(counts), running, errors)
+            errors.append({"pack": pack_id, **_failure(tries[-1])})
+        elif held is not None:
+            lost.append((pack_id, state, tries))
+    return SweepStatus(
+        sweep.name, dict(counts), running, errors,
+        [{"reason": r, "runs": n} for r, n in reasons.most_common()],
+        _dead(lost, arrays), held is None,
+    )  # fmt: skip
+
+
+def _running(pack_id: str, last: Attempt, holder: Holder | None) -> dict[str, Any]:
+    slurm = last.claim.get("slurm") or {}
+    out = {"pack": pack_id, "host": slurm.get("node") or last.claim["host"]}
+    if slurm:
+        out["job"] = _job(slurm["job"], slurm["task"])
+    if holder is not None:
+        out["time_left"] = holder.queued.time_left
+    return {**out, **(read_json(last.progress) or {})}
+
+
+def _reason(holder: Holder) -> str:
+    """Why a queued pack does not train yet, in Slurm's words where they are Slurm's."""
+    if holder.queued.state == "RUNNING":
+        return "its job trains another pack"
+    again = f", requeued {holder.queued.restart} times" if holder.queued.restart else ""
+    return f"{holder.queued.reason or holder.queued.state}{again}"
+
+
+def _failure(last: Attempt) -> dict[str, Any]:
+    end = last.end() or {}
+    return {"error": end.get("error"), "folder": str(last.folder), "log": last.claim.get("log")}
+
+
+def _dead(
+    lost: list[tuple[str, str, list[Attempt]]], arrays: list[JobArray]
+) -> list[dict[str, Any]]:
+    """Why packs are neither finished nor queued, by sacct's word where it has one."""
+    by_pack = {p: (a, i) for a in arrays for i, packs in enumerate(a.tasks) for p in packs}
+    asked = {by_pack[p][0].name: by_pack[p][0].time for p, _, _ in lost if p in by_pack}
+    ends = accounted(asked, min(asked.values())) if asked else {}
+    by_task = {(t.name, t.task or 0): (t, state) for t, state in (ends or {}).items()}
+    out = []
+    for pack_id, state, tries in lost:
+        array, index = by_pack.get(pack_id, (None, 0))
+        task, how = by_task.get((array.name, index), (None, None)) if array else (None, None)
+        if array is None and not tries:
+            continue  # planned, and handed to nobody yet
+        why = f"its job ended {how}" if how else "its process is gone"
+        if not tries:
+            why = f"its job ended {how} before it came to it" if how else "its job is gone"
+        log = tries[-1].claim.get("log") if tries else None
+        if log is None and array is not None:
+            name = _job(task.job, task.task) if task else "*"
+            log = str(Path(array.logs) / f"{name}_0_log.out")
+        out.append({"pack": pack_id, "state": state, "why": why, "log": log})
+    return out
+
+
+def _job(job: int, task: int | None) -> str:
+    return str(job) if task is None else f"{job}_{task}"
+
+
+def settled(states: list[SweepStatus]) -> bool:
+    """Whether nothing of these sweeps is at work or queued."""
+    return not any(s.counts.get("running") or s.counts.get("queued") for s in states)

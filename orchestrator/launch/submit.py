@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import uuid
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from orchestrator.launch.plan import DONE, Plan
 from orchestrator.records.attempts import attempts, results
@@ -45,6 +45,7 @@ def submit(store: Store, plan: Plan, overrides: list[str]) -> Submitted:
         "code_version": code_version(),
         "packages": package_versions(),
         "tracking": vars(plan.settings.tracking),
+        "settings": asdict(plan.settings),
     }
     write_manifest(store, plan.sweep, plan.members, plan.settings.sweep.law, about)
     failed = 0

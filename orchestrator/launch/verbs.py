@@ -11,7 +11,7 @@ from orchestrator.errors import UserError
 from orchestrator.launch import show
 from orchestrator.launch.compose import Experiment
 from orchestrator.launch.plan import DONE, Plan, make_plan
-from orchestrator.launch.status import SweepStatus, sweep_status
+from orchestrator.launch.status import SweepStatus, settled, sweep_status
 from orchestrator.launch.submit import submit, values
 from orchestrator.launch.sweeps import find_sweep, run_hydra, shipped, sweep_name
 from orchestrator.records.manifests import Sweep, read_sweep, sweep_names
@@ -100,7 +100,7 @@ def watch(sweep: str | None) -> int:
 
     states = statuses(sweep)
     with Live(show.status_table(states), refresh_per_second=2) as live:
-        while any("running" in s.counts for s in states):
+        while not settled(states):
             time.sleep(2)
             states = statuses(sweep)
             live.update(show.status_table(states))
