@@ -59,9 +59,11 @@ def _parser() -> argparse.ArgumentParser:
     cancel = verb("cancel", _cancel, "take a sweep's jobs out of the queue; what is done stays")
     retry = verb("retry", _retry, "train a sweep's failed runs again, as submitted last")
     logs = verb("logs", _logs, "the end of a run's log, and where it lies")
+    probe = verb("probe", _probe, "the frequency response of a run's filters, beside theory")
     for sub in (cancel, retry):
         sub.add_argument("sweep", metavar="SWEEP")
-    logs.add_argument("run_id", metavar="RUN", help="a run's id, or the beginning of it")
+    for sub in (logs, probe):
+        sub.add_argument("run_id", metavar="RUN", help="a run's id, or the beginning of it")
     collect = verb("collect", _collect, "write results/SWEEP/table.parquet and curves.parquet")
     push = verb("push", _push, "send to W&B what it lacks of a sweep")
     for sub in (plan, submit, push):
@@ -76,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     for sub in (push,):
         sub.add_argument("--project", help="W&B project; default: the submission's")
         sub.add_argument("--entity", help="W&B user or team; default: the submission's, or yours")
-    for sub in (plan, status, collect, push):
+    for sub in (plan, status, collect, push, probe):
         sub.add_argument("--json", action="store_true", help="the same as JSON, and nothing else")
     status.add_argument("--watch", action="store_true", help="go on until nothing runs")
     collect.add_argument("--format", choices=("parquet", "csv"), default="parquet")
@@ -136,6 +138,16 @@ def _logs(args: argparse.Namespace) -> int:
     from orchestrator.launch import control
 
     return control.logs(args.run_id)
+
+
+def _probe(args: argparse.Namespace) -> int:
+    from orchestrator import load
+    from orchestrator.launch import show
+    from orchestrator.probe.bode import responses
+
+    rows = [r.row() for r in responses(load(args.run_id).run)]
+    _print(args, rows, lambda: show.responses_text(rows))
+    return 0
 
 
 def _collect(args: argparse.Namespace) -> int:
