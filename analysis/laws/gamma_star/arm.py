@@ -90,7 +90,9 @@ def fit_arm(
         df = float(sum(degrees(f) for f in fits))
         checks |= {
             "equivalence": verdict.equivalence(points, law, df, curves),
-            "rivals": verdict.against_rivals(found, offset, b),
+            "rivals": verdict.against_rivals(
+                found, offset, b, verdict.constant_will_do(points, df)
+            ),
             "held_out": verdict.holds_out(deepest[-1] if deepest else None),
             "stable": verdict.stable(points, b),
         }

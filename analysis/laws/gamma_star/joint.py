@@ -60,7 +60,7 @@ def joint(fits: list[CurveFit], start: tuple[float, float], interval: tuple[floa
     if any(f.form != "two_sided" for f in fits) or len(set(depth)) < 3 or len(widths) > 1:
         return None
     places, badness = profiles(fits)
-    bowls = [PchipInterpolator(x, v) for x, v in zip(places, badness, strict=True)]
+    bowls = [fine_bowl(x, v) for x, v in zip(places, badness, strict=True)]
     log_n = np.log(depth)
 
     def best(which: np.ndarray, first: np.ndarray) -> np.ndarray:
@@ -95,7 +95,14 @@ def joint(fits: list[CurveFit], start: tuple[float, float], interval: tuple[floa
     return JointFit(float(np.exp(np.clip(q[0], -30, 30))), b, low, high, agrees, words)
 
 
-def beyond(theta: float, bowl: PchipInterpolator) -> float:
+def fine_bowl(place: np.ndarray, badness: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The profile on a grid fine enough to be read off linearly."""
+    index = np.arange(PLACES)
+    x = np.interp(np.linspace(0, PLACES - 1, 20 * PLACES), index, place)
+    return x, PchipInterpolator(place, badness)(x)
+
+
+def beyond(theta: float, bowl: tuple[np.ndarray, np.ndarray]) -> float:
     """The profile at theta, carried on linearly past its ends so that a search comes back."""
-    low, high = bowl.x[0], bowl.x[-1]
-    return float(bowl(min(max(theta, low), high))) + max(low - theta, theta - high, 0.0)
+    x, value = bowl
+    return float(np.interp(theta, x, value)) + max(x[0] - theta, theta - x[-1], 0.0)

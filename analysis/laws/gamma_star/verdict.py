@@ -63,13 +63,26 @@ def percent(log_ratio: float) -> str:
     return f"{100 * np.expm1(log_ratio):+.0f} %"
 
 
-def against_rivals(found: Sequence[RivalFit], offset: dict | None, b: tuple) -> dict:
-    """Check 2: better by NEEDED than rivals not nested; nested ones excluded by interval."""
+def constant_will_do(points: Points, df: float) -> bool:
+    """Whether one gamma* for all depths passes the margin that the law has to pass: then a slope
+    that excludes 0 is a slope without weight."""
+    inside = points.interior
+    theta, se = points.theta[inside], points.se[inside]
+    away = theta - np.average(theta, weights=1 / se**2)
+    reach = student.ppf(0.95, max(df, 1)) * se
+    return bool(((away - reach >= MARGIN[0]) & (away + reach <= MARGIN[1])).all())
+
+
+def against_rivals(
+    found: Sequence[RivalFit], offset: dict | None, b: tuple, constant: bool
+) -> dict:
+    """Check 2: better by NEEDED than rivals not nested; nested ones excluded by interval.
+    constant: one gamma* for all depths stays within the margin."""
     known = [r for r in found if r.delta_ic is not None]
     close = [r for r in known if r.delta_ic < NEEDED]
     better = [r for r in known if r.delta_ic <= -NEEDED]
     told = bool(known) and len(known) == len(found) and not close
-    flat = not (b[1] <= 0 <= b[2])
+    flat = not (b[1] <= 0 <= b[2]) and not constant
     dose = not (b[1] <= 1 <= b[2])
     small = offset is not None and offset["zero_inside"] and offset["high"] is not None
     small = small and offset["high"] <= LARGEST_OFFSET
@@ -79,7 +92,8 @@ def against_rivals(found: Sequence[RivalFit], offset: dict | None, b: tuple) -> 
     if not known:
         words.append("too few depths for an information criterion")
     if not flat:
-        words.append("b = 0 not excluded")
+        words.append("one gamma* for all depths lies within the margin" if constant
+                     else "b = 0 not excluded")  # fmt: skip
     if not dose:
         words.append("b = 1 (equal total dose) not excluded")
     if offset is not None and not offset["zero_inside"]:
