@@ -74,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument("overrides", nargs="*", default=[], metavar="OVERRIDE")
     for sub in (status, collect):
         sub.add_argument("sweep", nargs="?", metavar="SWEEP")
+        sub.add_argument("--current", action="store_true", help="only the runs of today's file")
     push.add_argument("--granularity", metavar="run|pack", help="what one W&B run is")
     for sub in (push,):
         sub.add_argument("--project", help="W&B project; default: the submission's")
@@ -116,8 +117,8 @@ def _status(args: argparse.Namespace) -> int:
     from orchestrator.launch import show, verbs
 
     if args.watch:
-        return verbs.watch(args.sweep)
-    states = verbs.statuses(args.sweep)
+        return verbs.watch(args.sweep, args.current)
+    states = verbs.statuses(args.sweep, args.current)
     _print(args, show.status_json(states), lambda: show.status_text(states))
     return 0
 
@@ -153,7 +154,7 @@ def _probe(args: argparse.Namespace) -> int:
 def _collect(args: argparse.Namespace) -> int:
     from orchestrator.launch import show, verbs
 
-    collected = verbs.collect_sweep(args.sweep, args.results, args.format == "csv")
+    collected = verbs.collect_sweep(args.sweep, args.results, args.format == "csv", args.current)
     _print(args, collected, lambda: show.collected_text(collected))
     return 0
 

@@ -15,6 +15,7 @@ TINY = [
     "model.width=16", "task=recall", "task.pairs=2", "task.queries=2", "task.keys=6",
     "task.values=6", "budget.steps=24", "budget.batch=8", "budget.evals=4",
     "budget.eval_sequences=64", "optim.warmup=4", "execution.compile=off",
+    "cluster.processes=1",
 ]  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -88,26 +89,28 @@ def demo(overrides: list[str]) -> int:
     return analyse(["fit", table]) or analyse(["plot", table])
 
 
-def statuses(sweep: str | None) -> list[SweepStatus]:
+def statuses(sweep: str | None, current: bool = False) -> list[SweepStatus]:
     """Status of one sweep, or of all the store has. Raises: UserError."""
     store = open_store()
-    return [sweep_status(store, s) for s in _sweeps(store, sweep)]
+    return [sweep_status(store, s) for s in _sweeps(store, sweep, current)]
 
 
-def watch(sweep: str | None) -> int:
+def watch(sweep: str | None, current: bool = False) -> int:
     """Show the status until nothing runs."""
     from rich.live import Live
 
-    states = statuses(sweep)
+    states = statuses(sweep, current)
     with Live(show.status_table(states), refresh_per_second=2) as live:
         while not settled(states):
             time.sleep(2)
-            states = statuses(sweep)
+            states = statuses(sweep, current)
             live.update(show.status_table(states))
     return 0
 
 
-def collect_sweep(sweep: str | None, results: Path, csv: bool) -> dict[str, Any]:
+def collect_sweep(
+    sweep: str | None, results: Path, csv: bool, current: bool = False
+) -> dict[str, Any]:
     """Write the tables of a sweep (or of the whole store); what was written, and what is missing.
 
     Raises: UserError where there is nothing to collect.
@@ -115,19 +118,19 @@ def collect_sweep(sweep: str | None, results: Path, csv: bool) -> dict[str, Any]
     from orchestrator.records.collect import collect, write_tables
 
     store = open_store()
-    sweeps = _sweeps(store, sweep)
+    sweeps = _sweeps(store, sweep, current)
     if not sweeps:
         raise UserError(f"store {store.root}: no sweep was submitted yet")
     table, curves, missing = collect(store, sweeps)
     if table.empty:
         raise UserError(f"sweep {sweep or 'of any name'}: no run has finished in {store.root}")
-    expected = sum(len(s.members) for s in sweeps)
+    name = sweeps[0].name if sweep else "all"
+    expected = len({run_id for s in sweeps for run_id in s.members})
     about = {
-        "format": 1, "sweep": sweep, "law": sweeps[-1].law, "expected": expected,
+        "format": 1, "sweep": name, "law": sweeps[-1].law, "expected": expected,
         "missing": missing,
     }  # fmt: skip
-    folder = results / (sweep or "all")
-    paths = write_tables(folder, table, curves, about, csv)
+    paths = write_tables(results / name, table, curves, about, csv)
     done = int(table["status"].isin(DONE).sum())
     return {
         "store": str(store.root), "runs": done, "expected": expected,
@@ -136,8 +139,16 @@ def collect_sweep(sweep: str | None, results: Path, csv: bool) -> dict[str, Any]
     }  # fmt: skip
 
 
-def _sweeps(store: Store, sweep: str | None) -> list[Sweep]:
-    names = [sweep] if sweep else sweep_names(store)
+def _sweeps(store: Store, sweep: str | None, current: bool) -> list[Sweep]:
+    """One sweep, or all the store has; `current`: only the runs of today's file."""
+    if current and not sweep:
+        raise UserError("--current: name the sweep whose file of today it restricts to")
+    names = [Path(sweep).stem if "/" in sweep else sweep] if sweep else sweep_names(store)
     if not names:
         print(f"store {store.root}: no sweep was submitted yet", file=sys.stderr)
-    return [read_sweep(store, Path(name).stem if "/" in name else name) for name in names]
+    found = [read_sweep(store, name) for name in names]
+    if not current:
+        return found
+    (plan,) = planned(sweep, [])
+    members = {r: m for r, m in found[0].members.items() if r in plan.pack_of}
+    return [replace(found[0], members=members, law=plan.settings.sweep.law)]

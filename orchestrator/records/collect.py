@@ -36,18 +36,20 @@ def collect(store: Store, sweeps: list[Sweep]) -> tuple[pd.DataFrame, pd.DataFra
         found = results(tries)
         by_number = {a.number: a for a in tries}
         for slot, run_id in enumerate(pack.run_ids):
-            for sweep, member in wanted.get(run_id, ()):
-                described = _describe(pack, slot, sweep, member)
-                result = found.get(run_id)
-                if result is not None:
-                    rows.append({**described, **result, **_origin(by_number, result, pack)})
-                    continue
-                failed = bool(tries) and (tries[-1].end() or {}).get("status") == "failed"
-                if failed:
-                    rows.append({**described, "status": "failed", "attempt": tries[-1].number})
-                keys = ("arm", "depth", "gamma", "lr", "seed")
-                reason = "failed" if failed else "not trained yet"
-                missing.append({**{k: described[k] for k in keys}, "reason": reason})
+            if run_id not in wanted:
+                continue
+            names, member = wanted[run_id]
+            described = _describe(pack, slot, names, member)
+            result = found.get(run_id)
+            if result is not None:
+                rows.append({**described, **result, **_origin(by_number, result, pack)})
+                continue
+            failed = bool(tries) and (tries[-1].end() or {}).get("status") == "failed"
+            if failed:
+                rows.append({**described, "status": "failed", "attempt": tries[-1].number})
+            keys = ("arm", "depth", "gamma", "lr", "seed")
+            reason = "failed" if failed else "not trained yet"
+            missing.append({**{k: described[k] for k in keys}, "reason": reason})
         curves.extend(_curves(pack, tries, found, wanted))
     table = pd.DataFrame(rows)
     joined = pd.concat(curves, ignore_index=True) if curves else pd.DataFrame()
@@ -74,15 +76,19 @@ def write_tables(
     return out
 
 
-def _by_pack(
-    sweeps: Iterable[Sweep],
-) -> dict[str, dict[str, list[tuple[str, Member]]]]:
-    """pack → run → the sweeps that hold it."""
-    out: dict[str, dict[str, list[tuple[str, Member]]]] = {}
+def _by_pack(sweeps: Iterable[Sweep]) -> dict[str, dict[str, tuple[str, Member]]]:
+    """pack → run → the names of the sweeps that hold it, and what the last of them calls it.
+
+    A run of several sweeps is one row; where they name different packs, the last one's counts.
+    """
+    last: dict[str, tuple[str, Member]] = {}
     for sweep in sweeps:
         for run_id, member in sweep.members.items():
-            pack = out.setdefault(member.pack_id, {})
-            pack.setdefault(run_id, []).append((sweep.name, member))
+            before = last.get(run_id)
+            last[run_id] = (f"{before[0]},{sweep.name}" if before else sweep.name, member)
+    out: dict[str, dict[str, tuple[str, Member]]] = {}
+    for run_id, (names, member) in last.items():
+        out.setdefault(member.pack_id, {})[run_id] = (names, member)
     return out
 
 

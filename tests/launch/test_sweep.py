@@ -61,6 +61,10 @@ def test_submit_collect_submit_again_and_extend(sweep_file, tiny):
     kept = more[more["run_id"].isin(rows["run_id"])].reset_index(drop=True)
     pd.testing.assert_frame_equal(kept[METRICS], rows[METRICS])
 
+    done = orchestrator("collect", "--results", "whole")
+    assert done.returncode == 0, done.stderr
+    assert len(pd.read_parquet("whole/all/table.parquet")) == 12
+
 
 def test_killed_twice_in_the_middle_the_result_is_bit_identical(
     store, sweep_file, tiny, monkeypatch
@@ -164,3 +168,20 @@ def test_train_prints_its_result_and_load_gives_the_record(store, tiny):
     assert record.run.model.momentum.gamma == 0.5
     assert [row["step"] for row in record.curve][-1] == 24
     assert record.result["val_loss"] == record.curve[-1]["val_loss"]
+
+
+def test_current_restricts_a_sweep_to_todays_file(sweep_file, tiny):
+    assert orchestrator("submit", "small", *tiny, "model.depth=1", "seed=0").returncode == 0
+    text = sweep_file.read_text().replace("'0,0.5'", "'0.5'")
+    words = """
+model: {width: 16}
+optim: {warmup: 4}
+execution: {compile: 'off'}
+task: {pairs: 2, queries: 2, keys: 6, values: 6}
+budget: {steps: 24, batch: 8, evals: 4, eval_sequences: 64}
+"""
+    sweep_file.write_text(text + words)
+    done = orchestrator("collect", "small", "--current", "--results", "now")
+    assert done.returncode == 0, done.stderr
+    assert set(pd.read_parquet("now/small/table.parquet")["gamma"]) == {0.5}
+    assert len(table("results")) == 2
