@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -28,7 +28,14 @@ from analysis.laws.gamma_star.held_out import chosen, hold_out
 from analysis.laws.gamma_star.joint import joint
 from analysis.laws.gamma_star.metrics import unscale
 from analysis.laws.gamma_star.optimum import degrees, optima, untold
-from analysis.laws.gamma_star.outcome import DepthCurve, DepthLine, GammaStarFit, Optimum, RivalFit
+from analysis.laws.gamma_star.outcome import (
+    DepthCurve,
+    DepthLine,
+    GammaStarFit,
+    HeldOut,
+    Optimum,
+    RivalFit,
+)
 from analysis.laws.gamma_star.rivals import offset_interval, rivals
 from analysis.laws.result import Law, Parameter
 
@@ -96,6 +103,8 @@ def fit_arm(
             "held_out": verdict.holds_out(deepest[-1] if deepest else None),
             "stable": verdict.stable(points, b),
         }
+        data["held_out"] = [asdict(h) for h in left_out]
+        words += [held_words(h) for h in left_out if hold != "deepest"]
         data["between_depth_sd"] = law.tau
         data["published"] = published(points, law)
         data["p_b_is_0"] = p_of_zero(points, law, design)
@@ -146,6 +155,17 @@ def judge(fit: GammaStarFit, more: dict[str, dict[str, Any]], judged: bool) -> G
     law = replace(fit.law, checks=checks, verdict=decided if judged else None)
     words = [reason if judged else "unfinished: no verdict", *fit.words]
     return replace(fit, law=law, words=words)
+
+
+def held_words(h: HeldOut) -> str:
+    """A held-out depth in a sentence: prediction, interval, error against naive rivals."""
+    said = (f"held out ({h.condition}) depth {h.depth}: predicted {h.predicted:.3g} "
+            f"[{h.low:.3g}, {h.high:.3g}]")  # fmt: skip
+    if h.observed is None:
+        return f"{said}, no optimum inside the grid there"
+    rest = ", ".join(f"{name} {100 * np.expm1(v):.0f} %" for name, v in h.naive.items())
+    return (f"{said}, seen {h.observed:.3g} ({'inside' if h.inside else 'OUTSIDE'}); off by "
+            f"{100 * np.expm1(h.log_error):.0f} % ({rest})")  # fmt: skip
 
 
 def p_of_zero(points: Points, law: Regression, design: np.ndarray) -> float | None:

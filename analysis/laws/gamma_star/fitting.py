@@ -10,7 +10,7 @@ import pandas as pd
 from analysis.errors import InputError
 from analysis.laws import fungibility
 from analysis.laws.fungibility import Fungibility
-from analysis.laws.gamma_star import attribution, learning_rate, outcomes
+from analysis.laws.gamma_star import attribution, learning_rate, outcomes, remarks
 from analysis.laws.gamma_star.arm import fit_arm, judge
 from analysis.laws.gamma_star.cells import cells_of
 from analysis.laws.gamma_star.curve import FORMS
@@ -66,13 +66,21 @@ def fit_table(
         more = {"attribution": attribution.check(arm, reading), "holm": adjusted.get(arm)}
         arms[arm] = judge(fit, {k: v for k, v in more.items() if v}, not missing)
     reading["arms"] = {arm: fit.law.verdict or "no verdict" for arm, fit in arms.items()}
-    explored = explore_all(table, parts, Specification(metric, form, window, "left out"), notes,
-                           explore)  # fmt: skip
+    explored = explore_all(table, parts, Specification(metric, form, window, "left out"), explore)
+    for arm, found in explored["fungibility"].items():
+        arms[arm].law.data["exchange"] = {"defined": found.defined, "words": found.words}
+    for fit in arms.values():
+        fit.law.data["attribution"] = reading["verdict"]
+    divergence, formation = outcomes.divergence(runs), outcomes.formation(runs)
+    bimodal = [arm for arm, fit in arms.items() if fit.law.data["bimodal"]]
+    notes += [remarks.on_rates(arm, rates) for arm, (_, rates) in parts.items()]
+    notes += remarks.on_divergence(divergence, explored["specification"])
+    notes += remarks.on_formation(formation, bimodal, explored["specification"])
+    notes += remarks.on_choices(explored["specification"])
     rates_table = [rates.table.assign(arm=arm) for arm, (_, rates) in parts.items()]
     return FitResult(
         laws=[f.law for f in arms.values()], arms=arms, metric=metric, form=form, window=window,
-        attribution=reading, divergence=outcomes.divergence(runs),
-        formation=outcomes.formation(runs),
+        attribution=reading, divergence=divergence, formation=formation,
         learning_rates=pd.concat(rates_table, ignore_index=True), notes=notes,
         partial=bool(missing), **explored,
     )  # fmt: skip
@@ -94,8 +102,9 @@ def holm(arms: dict[str, GammaStarFit]) -> dict[str, dict[str, Any]]:
     }  # fmt: skip
 
 
-def explore_all(table: Table, parts: dict, primary: Specification, notes: list[str],
-                wanted: bool) -> dict[str, Any]:  # fmt: skip
+def explore_all(
+    table: Table, parts: dict, primary: Specification, wanted: bool
+) -> dict[str, Any]:
     """The specification curve, b over training time, and fungibility, for every arm."""
     if not wanted:
         return {"specification": pd.DataFrame(columns=list(SPECIFIED)), "fungibility": {},
@@ -110,11 +119,6 @@ def explore_all(table: Table, parts: dict, primary: Specification, notes: list[s
         found = fungible(arm, part, rates, primary.metric, zeros)
         if found is not None:
             exchanges[arm] = found
-    for arm, rows in zip(parts, choices, strict=True):
-        told = rows["b"].dropna()
-        if len(told) > 1:
-            notes.append(f"{arm}: over {len(told)} choices of metric, form and window b runs from "
-                         f"{told.min():.2g} to {told.max():.2g}")  # fmt: skip
     nothing = pd.DataFrame(columns=OVER_TIME)
     return {
         "specification": pd.concat(choices, ignore_index=True), "fungibility": exchanges,

@@ -50,6 +50,8 @@ def scale(runs: pd.DataFrame, metric: str) -> Scaled:
     if np.isfinite(y).any():
         y = np.where(value == 0, np.nanmin(y), y)
     ceiling = -np.log(chance) if chance is not None else None
+    if "chance_loss" in runs.columns and runs["chance_loss"].notna().any():
+        ceiling = float(runs["chance_loss"].median())
     if metric not in ("val_loss", "mean_loss"):
         ceiling = None
     if ceiling is None and np.isfinite(value).any():

@@ -8,6 +8,8 @@ from pathlib import Path
 from analysis.laws.gamma_star.outcome import FitResult, GammaStarFit
 from analysis.laws.result import Parameter
 
+SENTENCES = 8  # of exchange per arm on the screen; the report has all
+
 
 def show(result: FitResult, written: Path, to_stderr: bool = False) -> None:
     """Print the summary; to standard error where standard output is for JSON."""
@@ -20,8 +22,10 @@ def show(result: FitResult, written: Path, to_stderr: bool = False) -> None:
     if result.attribution:
         console.print(f"[bold]Attribution[/bold]  {escaped(result.attribution['words'])}")
     for arm, exchange in result.fungibility.items():
-        for sentence in exchange.words:
+        for sentence in exchange.words[:SENTENCES]:
             console.print(f"[bold]Exchange, {escaped(arm)}[/bold]  {escaped(sentence)}")
+        if len(exchange.words) > SENTENCES:
+            console.print(f"  ... {len(exchange.words) - SENTENCES} more in the report")
     for note in result.notes:
         console.print(f"note: {escaped(note)}")
     console.print(f"laws written to {written.resolve()}")
@@ -48,7 +52,7 @@ def show_arm(console, fit: GammaStarFit, form: str) -> None:
         o = curve.optimum
         flat = f"{o.plateau_low:.3g}-{o.plateau_high:.3g}" if o.plateau_low is not None else ""
         best = "" if o.best is None else f"{o.best:.3g}"
-        grid.add_row(str(o.depth), *([str(o.width)] if several else []), escaped(o.words), flat, best)
+        grid.add_row(str(o.depth), *([str(o.width)] if several else []), escaped(o.words.removeprefix("gamma* = ")), flat, best)
     console.print(grid)
     law = fit.law.parameters
     shown = ", ".join(f"{name} = {bounded(p)}" for name, p in law.items())
