@@ -8,20 +8,23 @@ same as repeating q_0. Transfer function 1 + γ (1 - e^{-iω}).
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 
 def causal_filter(z_BHTD: Tensor, taps_HK: Tensor) -> Tensor:
-    """Filter each head along T. Shapes (B, H, T, D) and (H, K) to (B, H, T, D)."""
-    out = taps_HK[:, 0, None, None] * z_BHTD
-    for k in range(1, taps_HK.shape[-1]):
-        out = out + taps_HK[:, k, None, None] * _delayed(z_BHTD, k)
-    return out
+    """Filter each head along T. Shapes (B, H, T, D) and (H, K) to (B, H, T, D).
 
-
-def _delayed(z_BHTD: Tensor, k: int) -> Tensor:
-    """z_{t-k}, with z_0 before the start."""
+    Position t sees z_0 at lag t alone, with the weight of all lags from t on; so the sum runs over
+    z delayed with zeros before it, and no copy of z is made.
+    """
     length = z_BHTD.shape[2]
-    k = min(k, length)
-    start = z_BHTD[:, :, :1].expand(-1, -1, k, -1)
-    return torch.cat((start, z_BHTD[:, :, : length - k]), dim=2)
+    position_T = torch.arange(length, device=z_BHTD.device)
+    out = z_BHTD
+    for k in range(min(taps_HK.shape[-1], length)):
+        older_H1 = taps_HK[:, k + 1 :].sum(-1, keepdim=True)
+        weight_HT = taps_HK[:, k, None] + torch.where(position_T == k, older_H1, 0.0)
+        delayed = F.pad(z_BHTD[:, :, : length - k], (0, 0, k, 0)) if k else z_BHTD
+        term = weight_HT[..., None] * delayed
+        out = out + term if k else term
+    return out

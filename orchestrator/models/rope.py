@@ -14,6 +14,12 @@ def rope_table(length: int, head_dim: int, base: float) -> tuple[Tensor, Tensor]
 
 
 def rotate(z_BHTD: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Turn pair i (dimensions i and i + D/2) of position t by its angle."""
-    a, b = z_BHTD.chunk(2, dim=-1)
-    return torch.cat((a * cos - b * sin, a * sin + b * cos), dim=-1)
+    """Turn pair i (dimensions i and i + D/2) of position t by its angle.
+
+    One expression of the two halves and the halves swapped: concatenating them instead costs a
+    compiled step three copies (docs/notebook.md, "The step").
+    """
+    halves = z_BHTD.unflatten(-1, (2, z_BHTD.shape[-1] // 2))
+    sign = torch.arange(-1, 2, 2, dtype=z_BHTD.dtype, device=z_BHTD.device)[:, None]
+    turned = halves * cos[:, None] + halves.flip(-2) * (sin[:, None] * sign)
+    return turned.flatten(-2)

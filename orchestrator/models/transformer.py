@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from orchestrator.config import Model, locate
+from orchestrator.models import fused
 from orchestrator.models.attention import attend
 from orchestrator.models.momentum import causal_filter
 from orchestrator.models.rope import rope_table, rotate
@@ -31,6 +32,8 @@ class Attention(nn.Module):
         self.output = nn.Linear(inner, model.width, bias=False)
         self.filter_first = m.placement == "pre_rope"
         self.filters_values = m.filters_values
+        self.learned = m.learn != "none"
+        self.length, self.fused = length, False
         self.filter = locate(m.operator, "model.momentum.operator") if m.operator else causal_filter
         self.attend = locate(model.attention, "model.attention") if model.attention else attend
         self.rope = model.rope_base is not None
@@ -55,8 +58,23 @@ class Attention(nn.Module):
             return self._rotate(self.filter(z_BHTD, taps_HK))
         return self.filter(self._rotate(z_BHTD), taps_HK)
 
+    def choose_kernel(self, device: torch.device, dtype: torch.dtype) -> None:
+        """From now on run as one operation where this device has it for this layer."""
+        ours = self.filter is causal_filter and self.attend is attend and not self.learned
+        plain = ours and not self.filter_first and not self.filters_values
+        self.fused = plain and fused.available(self.length, self.head_dim, device, dtype)
+
+    def _fused(self, x_BTE: Tensor, taps_SHK: Tensor) -> Tensor:
+        T = x_BTE.shape[1]
+        table = (self.cos[:T], self.sin[:T]) if self.rope else (taps_SHK.new_empty(0),) * 2
+        streams = (linear(x_BTE).unflatten(-1, (self.heads, self.head_dim))
+                   for linear in (self.query, self.key, self.value))  # fmt: skip
+        return fused.attention(*streams, taps_SHK, *table).flatten(2)
+
     def forward(self, x_BTE: Tensor, taps_SHK: Tensor) -> Tensor:
         taps_SHK = taps_SHK.to(x_BTE.dtype)
+        if self.fused:
+            return self.output(self._fused(x_BTE, taps_SHK))
         q_BHTD = self._position(self._heads(self.query(x_BTE)), taps_SHK[0])
         k_BHTD = self._position(self._heads(self.key(x_BTE)), taps_SHK[1])
         v_BHTD = self._heads(self.value(x_BTE))

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from lightning.fabric import Fabric
+from lightning.fabric.plugins.environments import LightningEnvironment
 
 from orchestrator.config import RunConfig
 from orchestrator.records.attempts import Attempt
@@ -21,6 +22,7 @@ from orchestrator.records.provenance import code_version
 from orchestrator.records.store import append_lines
 from orchestrator.settings import Execution
 from orchestrator.training import checkpoint
+from orchestrator.training.compiled import Compiled
 from orchestrator.training.data import evaluation_batches, training_batches
 from orchestrator.training.measure import evaluation_row, result_rows
 from orchestrator.training.schedule import evaluation_steps, learning_rate_factor
@@ -38,7 +40,9 @@ class Stopped(Exception):
 def make_fabric(execution: Execution, precision: str) -> Fabric:
     """Lightning's harness for one process on one device."""
     accelerator = {"auto": "auto", "cpu": "cpu", "cuda": "cuda"}[execution.device]
-    return Fabric(accelerator=accelerator, devices=1, precision=precision)
+    # One process, one device, whatever scheduler started it: jobs are ours to lay out.
+    plugins = [LightningEnvironment()]
+    return Fabric(accelerator=accelerator, devices=1, precision=precision, plugins=plugins)
 
 
 class PackTrainer:
@@ -67,8 +71,7 @@ class PackTrainer:
         self.core = Core(self.shape, self.fabric.device)
         step, evaluate = over_runs(self.core)
         if pack.frozen.compile:
-            step = torch.compile(step, dynamic=False, fullgraph=True)
-            evaluate = torch.compile(evaluate, dynamic=False, fullgraph=True)
+            step, evaluate = Compiled(step), Compiled(evaluate)
         self.step, self.evaluate = step, evaluate
         self.batches = evaluation_batches(self.shape, self.fabric.device)
 

@@ -44,6 +44,9 @@ class Core:
         with torch.device("cpu"):
             module = Transformer(run.model, task.vocab, task.length, task.scored)
         self.module = module.to(device, self.dtype)
+        if run.precision == "32-true":
+            for block in module.blocks:
+                block.attention.choose_kernel(device, self.dtype)
         self.sizes = {n: p.shape for n, p in module.named_parameters()}
         self.optim = run.optim
         self.device = device

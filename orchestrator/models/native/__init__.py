@@ -1,0 +1,1 @@
+"""Kernels in C++ for a CPU, built by the compiler of the machine they run on."""

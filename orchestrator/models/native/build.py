@@ -1,0 +1,69 @@
+"""A shared library from a C++ file here: built once per processor and source, whole or not at all.
+
+Built for the machine's own processor, so its name holds what that processor can do: a cache on a
+shared file system serves nodes that differ.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+from functools import cache
+from pathlib import Path
+
+# No -ffast-math: a run that diverges must come out as one. Contraction to fused multiply-adds is
+# the compiler's default.
+FLAGS = (
+    "-O3", "-march=native", "-mprefer-vector-width=512", "-fno-math-errno", "-fno-trapping-math",
+    "-std=c++17", "-shared", "-fPIC",
+)  # fmt: skip
+
+
+@cache
+def library(name: str) -> ctypes.CDLL | None:
+    """The library of NAME.cpp; None where no C++ compiler builds it or it is switched off.
+
+    ORCHESTRATOR_NATIVE=0 switches all of them off. None costs speed alone.
+    """
+    compiler = os.environ.get("CXX") or shutil.which("g++") or shutil.which("clang++")
+    if os.environ.get("ORCHESTRATOR_NATIVE") == "0" or not compiler:
+        return None
+    source = Path(__file__).with_name(f"{name}.cpp")
+    key = [source.read_text(), *FLAGS, compiler, platform.machine(), _processor()]
+    digest = hashlib.sha256("\0".join(key).encode()).hexdigest()[:16]
+    target = _folder() / f"{name}-{digest}.so"
+    if not target.exists() and not _build(compiler, source, target):
+        return None
+    return ctypes.CDLL(str(target))
+
+
+def _build(compiler: str, source: Path, target: Path) -> bool:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+        built = Path(folder) / target.name
+        flags = [f for f in FLAGS if "g++" in compiler or "vector-width" not in f]
+        words = [compiler, *flags, str(source), "-o", str(built)]
+        if subprocess.run(words, check=False, capture_output=True).returncode:
+            return False
+        os.replace(built, target)
+    return True
+
+
+def _folder() -> Path:
+    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(root) / "orchestrator" / "native"
+
+
+def _processor() -> str:
+    """What this machine's processor can do."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() + platform.node()
+    kinds = ("model name", "flags", "Features", "CPU part")
+    return "\n".join(dict.fromkeys(line for line in lines if line.startswith(kinds)))
