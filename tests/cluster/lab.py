@@ -34,7 +34,7 @@ def cluster(folder: Path) -> Iterator[dict[str, str]]:
     environment = {**os.environ, "LAB": str(folder), "SLURM_CONF": str(folder / "etc/slurm.conf")}
     with open(folder / "start.log", "wb") as log:  # a pipe would stay open in the daemons
         started = subprocess.run(
-            ["bash", HERE / "start.sh"], env=environment, timeout=120, stdin=subprocess.DEVNULL,
+            ["bash", HERE / "start.sh"], check=False, env=environment, timeout=120, stdin=subprocess.DEVNULL,
             stdout=log, stderr=log,
         )  # fmt: skip
     try:

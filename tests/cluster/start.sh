@@ -84,10 +84,9 @@ dd if=/dev/urandom of="$L/munge/key" bs=128 count=1 status=none; chmod 0600 "$L/
 munged --force --key-file="$L/munge/key" --socket="$L/munge/socket" --pid-file="$L/run/munged.pid" \
   --log-file="$L/log/munged.log" --seed-file="$L/munge/seed" < /dev/null > /dev/null 2>&1
 wait_for "munge -S '$L/munge/socket' -n | unmunge -S '$L/munge/socket'"
-chown mysql:mysql "$L/mysql"
-mariadb-install-db --no-defaults --user=mysql --datadir="$L/mysql" \
+mariadb-install-db --no-defaults --user=root --datadir="$L/mysql" \
   --auth-root-authentication-method=normal --skip-test-db > "$L/log/mysql_install.log" 2>&1
-setsid mariadbd --no-defaults --user=mysql --datadir="$L/mysql" --socket="$L/mysql/my.sock" \
+setsid mariadbd --no-defaults --user=root --datadir="$L/mysql" --socket="$L/mysql/my.sock" \
   --pid-file="$L/mysql/my.pid" --bind-address=127.0.0.1 --port=13306 \
   --innodb-buffer-pool-size=64M --innodb-flush-log-at-trx-commit=0 \
   --innodb-lock-wait-timeout=900 --skip-name-resolve > "$L/log/mariadbd.log" 2>&1 < /dev/null &

@@ -1,0 +1,131 @@
+"""Whatever befalls the jobs, one more submission leaves every run once, as if nothing had been.
+
+The faults are those of docs/notebook-slurm.md's table, several at a time, each on its own task.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.cluster import lab
+from tests.cluster.sandbox import Sandbox, assert_same, sandbox, undisturbed
+
+pytestmark = [pytest.mark.slurm, pytest.mark.slow, pytest.mark.xdist_group("slurm")]
+
+
+@pytest.fixture(scope="module")
+def reference(slurm, tmp_path_factory):
+    """The undisturbed table of the sweep that all these tests train."""
+    like = sandbox(tmp_path_factory.mktemp("like") / "s", slurm, "0,0.5,1.0", "0,1,2,3")
+    return undisturbed(like, tmp_path_factory.mktemp("reference") / "s")
+
+
+def new(tmp_path: Path, slurm: dict[str, str], *options: str) -> Sandbox:
+    """The reference's sweep, 6 packs, in a store of its own."""
+    return sandbox(tmp_path / "s", slurm, "0,0.5,1.0", "0,1,2,3", options=options)
+
+
+def submitted(box: Sandbox, *options: str) -> str:
+    """Submit; the number of the array."""
+    out = box.submit(*options)
+    assert out.returncode == 0, out.stderr
+    return out.stderr.split("of array ")[1].split()[0]
+
+
+def test_faults_of_single_jobs(slurm, tmp_path, reference):
+    box = new(tmp_path, slurm, "cluster.memory=2", "cluster.parallelism=5")
+    box.faults("exception-0", "sigkill-1", "memory-2")
+    job = submitted(box)
+    lab.ask(slurm, "scancel", f"{job}_5")  # it waits for the sixth place
+    lab.until(lambda: box.steps().get(3, 0) > 0, 180, "task 3 to train")
+    lab.ask(slurm, "scancel", f"{job}_3")
+    # Near its end: it may finish in the kill's window, and Slurm runs it again.
+    lab.until(lambda: box.steps().get(4, 320) >= 256, 180, "task 4 near its end")
+    lab.ask(slurm, "scontrol", "requeue", f"{job}_4")
+    box.drain()
+    state = box.status()
+    assert state["counts"]["failed"] == 2
+    assert "a fault of the test's" in state["errors"][0]["error"]
+    assert Path(state["errors"][0]["log"]).is_file()
+    assert {d["why"].split("ended ")[-1].split()[0] for d in state["dead"]} >= {"CANCELLED"}
+    box.finish()
+    assert_same(box.table(), reference)
+
+
+def test_time_limit_and_preemption(slurm, tmp_path, reference):
+    """All on one cluster at once: USR2 of a limit, preemption without and with grace."""
+    limit = sandbox(
+        tmp_path / "limit", slurm, "0,0.5,1.0", "0,1,2,3", chunk_s=3.0,
+        options=("cluster.max_jobs=6", "cluster.time=1", "cluster.signal_s=45"),
+    )  # fmt: skip
+    low = new(tmp_path / "low", slurm, "cluster.partition=low", "cluster.max_jobs=2")
+    grace = new(tmp_path / "grace", slurm, "cluster.partition=lowg", "cluster.max_jobs=2")
+    submitted(low)
+    submitted(grace)
+    low.begun(2)
+    grace.begun(2)
+    # All CPUs of all nodes for a moment, for the partition that goes first.
+    lab.ask(slurm, "sbatch", "-p", "high", "-N4", "-n4", "--exclusive", "-t1", "-o", "/dev/null",
+            "--wrap=sleep 5")  # fmt: skip
+    lab.until(lambda: any("PENDING" in q for q in lab.queue(slurm)), 60, "a preempted job")
+    submitted(limit)
+    for box in (low, grace, limit):
+        box.drain()
+        again = box.submit()
+        assert again.returncode == 0, again.stderr
+        box.drain()
+        assert_same(box.table(), reference)
+    restarts = {c["slurm"]["restart"] for c in claims(low)}
+    assert max(restarts) >= 1
+    assert max(c["slurm"]["restart"] for c in claims(limit)) >= 1
+
+
+def claims(box: Sandbox) -> list[dict]:
+    """All claims of a store."""
+    import json
+
+    return [json.loads(p.read_text()) for p in box.folder.glob("runs/packs/*/*.claim")]
+
+
+def test_a_node_dies_and_another_is_set_down(slurm, tmp_path, reference):
+    box = new(tmp_path, slurm, "cluster.cpus=16", "cluster.max_jobs=4")
+    submitted(box)
+    box.begun(4)
+    for pid in lab.processes_on("n1"):
+        os.kill(pid, signal.SIGKILL)
+    lab.kill_daemon(slurm, "slurmd.n1")
+    lab.ask(slurm, "scontrol", "update", "nodename=n2", "state=down", "reason=test")
+    time.sleep(15)
+    lab.start_daemon(slurm, "slurmd", "-N", "n1")
+    lab.ask(slurm, "scontrol", "update", "nodename=n2", "state=resume")
+    box.finish()
+    assert_same(box.table(), reference)
+
+
+def test_the_controller_dies_early_and_late(slurm, tmp_path, reference):
+    late = new(tmp_path / "late", slurm, "cluster.max_jobs=2")
+    submitted(late)
+    late.begun(2)
+    early = new(tmp_path / "early", slurm, "cluster.max_jobs=2")
+    submitted(early)
+    time.sleep(2)
+    lab.kill_daemon(slurm, "slurmctld")
+    down = new(tmp_path / "down", slurm)
+    refused = down.submit()
+    assert refused.returncode == 2, refused.stderr
+    assert "nothing was queued" in refused.stderr.splitlines()[-1]
+    assert not (tmp_path / "down/s/runs").exists()
+    lab.start_daemon(slurm, "slurmctld")
+    lab.until(lambda: lab.ask(slurm, "sinfo", "-h", "-t", "down", "-o", "%D") == "", 60, "nodes")
+    lab.kill_daemon(slurm, "slurmdbd")  # from here on sacct is missing
+    try:
+        for box in (late, early):
+            box.finish()
+            assert_same(box.table(), reference)
+    finally:
+        lab.start_daemon(slurm, "slurmdbd")
