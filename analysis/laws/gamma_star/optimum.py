@@ -8,8 +8,10 @@ the arm's depths.
 from __future__ import annotations
 
 import numpy as np
+from scipy.stats import f as fisher
 from scipy.stats import t as student
 
+from analysis.laws.gamma_star.cells import plain_means
 from analysis.laws.gamma_star.curve_fit import CurveFit
 from analysis.laws.gamma_star.outcome import Optimum
 from analysis.laws.gamma_star.shrink import shrink
@@ -19,6 +21,10 @@ LEVEL = 0.95
 EDGE_LEVEL = 0.90
 PLATEAU = 0.01  # of the way from the best metric to chance (without a ceiling: of the best)
 GRID = 200
+# A rise of less than 5 % of the metric (of the error rate, of the steps) is a plateau: a valley
+# floor that runs into the grid's edge says nothing about where in it the best lies.
+FLAT = float(np.log(1.05))
+FLAT_LEVEL = 0.001
 
 
 def degrees(fit: CurveFit) -> int:
@@ -43,6 +49,10 @@ def optima(fits: list[CurveFit]) -> list[Optimum]:
 def optimum(fit: CurveFit, variance: float, df: float) -> Optimum:
     """Classify one depth's optimum. variance: of ln gamma*."""
     cells = fit.cells
+    p = p_of_flat(fit)
+    if p > FLAT_LEVEL:
+        return untold(cells.depth, cells.width,
+                      f"the metric doesn't vary with gamma beyond the noise (p = {p:.2g})")  # fmt: skip
     low, high = fit.hull
     x = np.linspace(low, high, GRID)
     at = float(np.clip(fit.theta, low, high))
@@ -53,7 +63,7 @@ def optimum(fit: CurveFit, variance: float, df: float) -> Optimum:
                        for a, p in zip(at_s, fit.p_without, strict=True)])  # fmt: skip
     critical = student.ppf(EDGE_LEVEL, max(df, 1))
     noise = np.sqrt(np.maximum(fit.jackknife(y_s - best_s[:, None]), 0))
-    above = (y - best) > critical * noise + 1e-9
+    above = (y - best) > np.maximum(critical * noise, FLAT)
     clear = critical * np.sqrt(variance)
     rises_right = bool(above[-1]) and fit.theta + clear < high
     rises_left = bool(above[0]) and fit.theta - clear > low
@@ -61,12 +71,9 @@ def optimum(fit: CurveFit, variance: float, df: float) -> Optimum:
         zero = np.zeros(1)
         gap = fit.value(zero) - best
         gap_s = fit.value(zero, fit.p_without)[:, 0] - best_s
-        rises_left = bool(gap[0] > critical * np.sqrt(fit.jackknife(gap_s)) + 1e-9)
+        rises_left = bool(gap[0] > max(critical * np.sqrt(fit.jackknife(gap_s)), FLAT))
     same = plateau_around(~above, int(np.argmin(np.abs(x - at))))
     common = dict(depth=cells.depth, width=cells.width, **plateau(fit, x, y, best))
-    # A valley floor that runs into the grid's edge says nothing about where in it the best lies.
-    rises_right &= common["plateau_high"] < np.exp(high) * (1 - 1e-9)
-    rises_left &= common["plateau_low"] > np.exp(low) * (1 + 1e-9) or cells.gamma[0] == 0
     positive = np.log(cells.gamma[cells.positive & fit.keep])
     if rises_left and rises_right and np.isfinite(variance):
         reach = student.ppf(0.5 + LEVEL / 2, max(df, 1)) * np.sqrt(variance)
@@ -85,6 +92,19 @@ def optimum(fit: CurveFit, variance: float, df: float) -> Optimum:
         return Optimum(kind="left", bound_high=bound, log_se=log_se,
                        words=f"optimum at or below the grid: gamma* < {bound:.3g}", **common)  # fmt: skip
     return Optimum(kind="none", words="no optimum to be told from the noise", **common)
+
+
+def p_of_flat(fit: CurveFit) -> float:
+    """p of no variation between the gammas of a depth; 0 where there are no replicates to tell."""
+    cells = fit.cells
+    mean, count = plain_means(fit.filled)
+    there = count > 0
+    if cells.noise_df < 1 or there.sum() < 2:
+        return 0.0
+    weight = count[there] / (cells.variance[there] / 2)  # Cells adds the typical variance once more
+    away = mean[there] - np.average(mean[there], weights=weight)
+    ratio = float((weight * away**2).sum() / (there.sum() - 1))
+    return float(fisher.sf(ratio, there.sum() - 1, cells.noise_df))
 
 
 def plateau_around(flat: np.ndarray, start: int) -> tuple[int, int]:
