@@ -22,6 +22,8 @@ from orchestrator.records.packs import Pack
 
 NOT_METRICS = ("first", "step", "eval_total")
 LAST_STEP = "last_step"
+NOT_A_NUMBER = "NaN"
+"""How W&B writes a number that is none: its client leaves a float NaN out of a summary."""
 STOPPED, KILLED, FAILED = 143, 137, 1
 """Exit codes of a run whose attempt was stopped with a checkpoint, was killed, or raised."""
 
@@ -135,6 +137,8 @@ def pack_row(row: dict[str, Any], pack: Pack) -> tuple[int, dict[str, Any]]:
 def run_ending(result: dict[str, Any]) -> Ending:
     """How a finished run ends. A diverged one is an outcome: exit code 0, and it says so."""
     summary = {k: v for k, v in result.items() if v is not None and k != "run_id"}
+    # W&B would go on showing the last finite loss of a run that has none
+    summary |= {k: NOT_A_NUMBER for k in ("val_loss", "mean_loss") if result[k] is None}
     if result.get("wall_s"):
         summary["tokens_per_second"] = result["tokens"] / result["wall_s"]
     summary["diverged"] = int(result["status"] == "diverged")

@@ -41,18 +41,11 @@ class Sender:
         """`stats_pid`: the process whose system metrics this run carries, or None."""
         import wandb
 
-        extra = {} if stats_pid is None else {"x_stats_pid": stats_pid}
         self.run = wandb.init(
             id=identity.id, name=identity.name, group=identity.group, job_type=identity.job_type,
-            config=identity.config, project=tracking.project,
-            entity=tracking.entity, dir=str(folder), resume="allow", reinit="create_new",
-            settings=wandb.Settings(
-                mode="online", console="off", silent=True, init_timeout=tracking.init_s,
-                finish_timeout=tracking.finish_s, finish_timeout_raises=True, save_code=False,
-                disable_git=True, disable_job_creation=True, x_disable_meta=True,
-                x_disable_machine_info=True, x_save_requirements=False,
-                x_skip_transaction_log=True, x_disable_stats=stats_pid is None, **extra,
-            ),
+            config=identity.config, project=tracking.project, entity=tracking.entity,
+            dir=str(folder), resume="allow", reinit="create_new",
+            settings=client_settings(tracking, stats_pid),
         )  # fmt: skip
         self.run.define_metric("tokens", hidden=True)
         self.run.define_metric("*", step_metric="tokens")
@@ -71,7 +64,7 @@ class Sender:
         """Send rows in the order of their steps; those W&B has are left out."""
         for step, values in rows:
             if step >= self.next_step:
-                self.run.log(values, step=step)
+                self.run.log(values, step=step, commit=True)  # at once, not with the next
                 self.next_step = step + 1
                 self.sent += 1
 
@@ -81,6 +74,20 @@ class Sender:
         if ending.preempted:
             self.run.mark_preempting()
         self.run.finish(exit_code=ending.exit_code)
+
+
+def client_settings(tracking: Tracking, stats_pid: int | None = None) -> Any:
+    """The client's settings: online alone, with time limits, nothing about this machine."""
+    import wandb
+
+    extra = {} if stats_pid is None else {"x_stats_pid": stats_pid}
+    return wandb.Settings(
+        mode="online", console="off", silent=True, init_timeout=tracking.init_s,
+        finish_timeout=tracking.finish_s, finish_timeout_raises=True, save_code=False,
+        disable_git=True, disable_job_creation=True, x_disable_meta=True,
+        x_disable_machine_info=True, x_save_requirements=False, x_skip_transaction_log=True,
+        x_disable_stats=stats_pid is None, **extra,
+    )  # fmt: skip
 
 
 def warn(text: str) -> None:

@@ -12,6 +12,7 @@ import json
 import os
 import select
 import sys
+import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -172,6 +173,7 @@ def main() -> None:
     quiet_client()
     tracking = Tracking(**args.tracking)
     with client_folder() as folder:
+        tempfile.tempdir = str(folder)  # where the client, too, puts what it forgets
         sink = Sink(open_store(args.store), args.sweep, tracking, args.pid, folder)
         serve(sink, tracking.poll_s)
         # whatever the client waits for, this process is gone soon after its time
