@@ -66,7 +66,8 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument("run_id", metavar="RUN", help="a run's id, or the beginning of it")
     collect = verb("collect", _collect, "write results/SWEEP/table.parquet and curves.parquet")
     push = verb("push", _push, "send to W&B what it lacks of a sweep")
-    for sub in (plan, submit, push):
+    dashboard = verb("dashboard", _dashboard, "make or update a sweep's W&B workspace and report")
+    for sub in (plan, submit, push, dashboard):
         sub.add_argument("sweep", metavar="SWEEP")
     for sub in (plan, submit):
         sub.add_argument("--rerun", action="store_true", help="train finished runs again")
@@ -76,7 +77,11 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument("sweep", nargs="?", metavar="SWEEP")
         sub.add_argument("--current", action="store_true", help="only the runs of today's file")
     push.add_argument("--granularity", metavar="run|pack", help="what one W&B run is")
-    for sub in (push,):
+    dashboard.add_argument("--results", type=Path, default=Path("results"), help="its analysis")
+    dashboard.add_argument(
+        "--print", action="store_true", help="the specification as JSON; needs no account"
+    )
+    for sub in (push, dashboard):
         sub.add_argument("--project", help="W&B project; default: the submission's")
         sub.add_argument("--entity", help="W&B user or team; default: the submission's, or yours")
     for sub in (plan, status, collect, push, probe):
@@ -166,6 +171,17 @@ def _push(args: argparse.Namespace) -> int:
     pushed = verbs.push_sweep(args.sweep, names)
     _print(args, show.pushed_json(pushed), lambda: show.pushed_text(pushed))
     return 1 if pushed.failed else 0
+
+
+def _dashboard(args: argparse.Namespace) -> int:
+    from orchestrator.tracking import show, verbs
+
+    names = {"project": args.project, "entity": args.entity}
+    if args.print:
+        print(json.dumps(verbs.specification_of(args.sweep, names, args.results)))
+    else:
+        show.dashboard_text(verbs.dashboard_of(args.sweep, names, args.results))
+    return 0
 
 
 def _print(args: argparse.Namespace, data: Any, text: Callable[[], None]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from orchestrator.tracking.dashboard import Dashboard
 from orchestrator.tracking.push import Pushed
 
 
@@ -26,3 +27,11 @@ def pushed_text(pushed: Pushed) -> None:
     for why, runs in reasons.items():
         print(f"{len(runs)} not wholly sent ({why}), the first {runs[0]}; push again",
               file=sys.stderr)  # fmt: skip
+
+
+def dashboard_text(made: Dashboard) -> None:
+    """The addresses, and what went up."""
+    verb = "created" if made.created else "updated"
+    print(f"{verb}: {made.workspace}")
+    print(f"report: {made.report}")
+    print(f"artifacts: {', '.join(made.uploaded) or 'nothing new'}")

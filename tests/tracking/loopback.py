@@ -301,6 +301,12 @@ def _the_project(s: Loopback, query: str, v: dict, entity: str, project: str) ->
     return {"project": about, "model": about}
 
 
+def _projects(s: Loopback, query: str, v: dict, entity: str, project: str) -> dict:
+    mine = sorted({r["project"] for r in s.runs.values() if r["entity"] == entity})
+    edges = [{"node": _project(entity, name), "cursor": "c"} for name in mine]
+    return {"models": {"edges": edges, "pageInfo": {"endCursor": None, "hasNextPage": False}}}
+
+
 def _new_project(s: Loopback, query: str, v: dict, entity: str, project: str) -> dict:
     about = _project(entity, v.get("name") or project)
     return {"upsertModel": {"model": about, "project": about, "inserted": True}}
@@ -311,6 +317,7 @@ _ANSWERS = [
     (r"createArtifactFiles", _artifact_files), (r"[a-z]+ArtifactManifest\b", _manifest),
     (r"commitArtifact", _commit), (r"createArtifact\s*\(", _artifact),
     (r"upsertView", _upsert_view), (r"allViews", _views), (r"\bview\s*\(", _one_view),
+    (r"\bmodels\s*\(", _projects),
     (r"upsertModel", _new_project), (r"__(type|schema)\b", _types),
     (r"query ArtifactType\b", _same("project", {"artifact": None})),
     (r"serverFeatures|serverInfo", _server_info), (r"\bruns\s*\(", _runs),
