@@ -131,7 +131,7 @@ class PackTrainer:
         """Optimiser steps up to `until`; returns the last step's gradient norms (W,)."""
         device, dtype = self.core.device, self.core.dtype
         numbers = range(state.step + 1, until + 1)
-        seeds = sorted({self.runs[i].seed_data for i in slots.members})
+        seeds = self._seeds(slots)
         seen = torch.tensor([seeds.index(self.runs[i].seed_data) for i in slots.padded])
         tokens, targets = training_batches(
             self.shape, torch.tensor(seeds, device=device), torch.tensor(numbers, device=device)
@@ -153,6 +153,16 @@ class PackTrainer:
                 state.loss_since += loss
         state.step = until
         return norm
+
+    def _seeds(self, slots: Slots) -> list[int]:
+        """Distinct seed_data of a slice, filled up to as many as any slice of the pack has: the
+        compiled step sees one shape."""
+        each = [
+            sorted({self.runs[i].seed_data for i in s.members})
+            for s in slots_of(len(self.runs), self.pack.frozen.width)
+        ]
+        mine = each[slots.index]
+        return mine + mine[-1:] * (max(map(len, each)) - len(mine))
 
     def _save(self, state: SliceState, slots: Slots) -> None:
         checkpoint.save(self.fabric, self.attempt.checkpoint, slots.index, state, code_version())
