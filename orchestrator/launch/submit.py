@@ -6,6 +6,7 @@ import math
 import uuid
 from dataclasses import asdict, dataclass
 
+from orchestrator.errors import UserError
 from orchestrator.launch.plan import DONE, Plan
 from orchestrator.records.attempts import attempts, results
 from orchestrator.records.manifests import write_manifest
@@ -27,7 +28,8 @@ class Submitted:
 def submit(store: Store, plan: Plan, overrides: list[str]) -> Submitted:
     """Freeze and launch a plan. On this machine it trains and returns when all has ended.
 
-    Raises: UserError where the store can't be written, or there are too many runs to track.
+    Raises: UserError where the store can't be written, Slurm would refuse, or there are too many
+    runs to track.
     """
     if plan.settings.tracking.name == "wandb":
         require_few(plan.settings.tracking.granularity, len(plan.runs))
@@ -36,8 +38,6 @@ def submit(store: Store, plan: Plan, overrides: list[str]) -> Submitted:
 
         require(plan.settings)
     require_writable(store)
-    for pack in plan.launch:
-        freeze(store, pack)
     about = {
         "submission": uuid.uuid4().hex,
         "overrides": overrides,
@@ -47,7 +47,15 @@ def submit(store: Store, plan: Plan, overrides: list[str]) -> Submitted:
         "tracking": vars(plan.settings.tracking),
         "settings": asdict(plan.settings),
     }
-    write_manifest(store, plan.sweep, plan.members, plan.settings.sweep.law, about)
+    try:
+        for pack in plan.launch:
+            freeze(store, pack)
+        write_manifest(store, plan.sweep, plan.members, plan.settings.sweep.law, about)
+    except OSError as e:  # a full disk, a quota
+        raise UserError(
+            f"store {store.root}: {e.strerror}; nothing was submitted, submit again once that is "
+            "mended"
+        ) from e
     failed = 0
     if plan.launch:
         if plan.settings.cluster.name == "slurm":

@@ -144,7 +144,10 @@ class _Heartbeat:
 
     def _beat(self) -> None:
         while not self.closed.wait(HEARTBEAT_S):
-            self._write()
+            try:
+                self._write()
+            except OSError as e:  # a full disk may have room again before training must write
+                print(f"no heartbeat: {e}", file=sys.stderr, flush=True)
 
     def close(self) -> None:
         self.closed.set()
