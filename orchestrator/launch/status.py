@@ -14,6 +14,8 @@ from orchestrator.records.manifests import Sweep
 from orchestrator.records.queue import accounted
 from orchestrator.records.store import Store, read_json
 
+GONE = ("dead", "stopped", "waiting")
+
 
 @dataclass(frozen=True)
 class SweepStatus:
@@ -40,7 +42,7 @@ def sweep_status(store: Store, sweep: Sweep) -> SweepStatus:
     reasons: Counter[str] = Counter()
     running, errors, lost = [], [], []
     arrays = job_arrays(store)
-    held = holders(store, arrays)
+    held = holders(store, arrays, ending=True)
     by_pack: dict[str, list[str]] = {}
     for member in sweep.members.values():
         by_pack.setdefault(member.pack_id, []).append(member.run_id)
@@ -53,6 +55,8 @@ def sweep_status(store: Store, sweep: Sweep) -> SweepStatus:
             continue
         holder = (held or {}).get(pack_id)
         state = unfinished_state(tries, holder)
+        if holder is not None and holder.queued.state == "COMPLETING" and state in GONE:
+            state = "queued"
         counts[state] += len(open_runs)
         if state == "running":
             running.append(_running(pack_id, tries[-1], holder))
@@ -81,6 +85,8 @@ def _running(pack_id: str, last: Attempt, holder: Holder | None) -> dict[str, An
 
 def _reason(holder: Holder) -> str:
     """Why a queued pack does not train yet, in Slurm's words where they are Slurm's."""
+    if holder.queued.state == "COMPLETING":
+        return "its job is ending"
     if holder.queued.state == "RUNNING":
         return "its job trains another pack"
     again = f", requeued {holder.queued.restart} times" if holder.queued.restart else ""

@@ -59,8 +59,13 @@ def new_array(sweep: str, unique: str, tasks: list[list[str]], logs: Path) -> Jo
     return JobArray(f"{sweep[:80]}-{unique}", sweep, tasks, str(logs), time.time())
 
 
-def holders(store: Store, arrays: list[JobArray] | None = None) -> dict[str, Holder] | None:
-    """The queued or running task that has each pack on its list; None where squeue is silent."""
+def holders(
+    store: Store, arrays: list[JobArray] | None = None, ending: bool = False
+) -> dict[str, Holder] | None:
+    """The queued or running task that has each pack on its list; None where squeue is silent.
+
+    `ending`: count tasks that are leaving, too; a requeued one does so before it waits again.
+    """
     arrays = job_arrays(store) if arrays is None else arrays
     if not arrays:
         return {}
@@ -71,7 +76,9 @@ def holders(store: Store, arrays: list[JobArray] | None = None) -> dict[str, Hol
     out = {}
     for task, state in queue.items():
         array = by_name.get(task.name)
-        if array is None or state.state == "COMPLETING" or (task.task or 0) >= len(array.tasks):
+        if array is None or (task.task or 0) >= len(array.tasks):
+            continue
+        if state.state == "COMPLETING" and not ending:
             continue
         for pack_id in array.tasks[task.task or 0]:
             out[pack_id] = Holder(array, task, state)
