@@ -66,6 +66,13 @@ def test_saved_read_back_and_updated_in_place(bench):
     assert "laws.json, table.parquet, law.png" in first.stdout
     before = dict(bench.server.views)
     assert sorted(v["type"] for v in before.values()) == ["project-view", "runs"]
+    url = first.stdout.splitlines()[0].removeprefix("created: ")
+    code = f"from tests.tracking.test_dashboard import read_back; print(read_back({url!r}))"
+    out = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, **bench.env}, capture_output=True,
+        text=True, check=True,
+    )  # fmt: skip
+    assert "'sweep s'" in out.stdout and "Depth × γ" in out.stdout
     committed = [a["files"] for a in bench.server.artifacts.values() if a["committed"]]
     assert sorted(committed) == [["laws.json"], ["table.parquet"]]
 
@@ -85,9 +92,6 @@ def test_saved_read_back_and_updated_in_place(bench):
     assert analysis["displayName"] == "analysis of s" and len(analysis["history"]) == 2
     assert not bench.server.unknown
 
-    third = bench.orchestrator("dashboard", "s")
-    assert "artifacts: nothing new" in third.stdout
-
 
 def read_back(url: str) -> dict:
     """A saved workspace as the client reads it."""
@@ -95,17 +99,3 @@ def read_back(url: str) -> dict:
 
     view = ws.Workspace.from_url(url)
     return {"name": view.name, "sections": [s.name for s in view.sections]}
-
-
-def test_read_back_by_the_client(bench):
-    bench.planned(packs=1, runs=2)
-    made = bench.orchestrator("dashboard", "s")
-    assert made.returncode == 0, made.stderr
-    assert "artifacts: nothing new" in made.stdout, "nothing was analysed yet"
-    url = made.stdout.splitlines()[0].removeprefix("created: ")
-    code = f"from tests.tracking.test_dashboard import read_back; print(read_back({url!r}))"
-    out = subprocess.run(
-        [sys.executable, "-c", code], env={**os.environ, **bench.env}, capture_output=True,
-        text=True, check=True,
-    )  # fmt: skip
-    assert "'sweep s'" in out.stdout and "Depth × γ" in out.stdout

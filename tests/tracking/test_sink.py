@@ -72,7 +72,7 @@ def test_killed_and_resumed_at_once(bench):
 def test_server_lost_and_back(bench):
     """The server dies in the middle and comes back while the job still trains."""
     (pack,) = bench.planned(packs=1, runs=4, slices=1)
-    job = bench.job([pack], pace_s=0.7)
+    job = bench.job([pack], pace_s=0.55)
     wait_until(lambda: in_the_middle(bench))
     bench.server.kill()
     time.sleep(3)
@@ -115,8 +115,8 @@ def test_hanging_server(bench):
 
 def test_server_begins_to_hang(bench):
     """It hangs in the middle: the job ends within its time, and push sends the rest."""
-    (pack,) = bench.planned(packs=1)
-    job = bench.job([pack], pace_s=0.15, finish_s=3)
+    (pack,) = bench.planned(packs=1, runs=4, slices=1)
+    job = bench.job([pack], pace_s=0.2, finish_s=3)
     wait_until(lambda: begun(bench))
     bench.server.hang()
     assert job.stdout.readline() == "trained\n"

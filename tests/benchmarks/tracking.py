@@ -1,0 +1,133 @@
+"""Does tracking slow training? One pack of 64 runs, alternated: none, server up, down, hanging.
+
+    python -m tests.benchmarks.tracking                    # 5 minutes a training, 3 rounds
+    python -m tests.benchmarks.tracking --seconds 20 --rounds 1 --modes none,up
+
+Prints, for each way: seconds of training (from the records: first evaluation to the pack's end),
+CPU seconds of the sending process and its client, rows the server got, and the ratio of medians
+to tracking=none. The loopback server runs on the same machine and is part of what is measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+
+from orchestrator.tracking.server import PROBE_S
+from tests.tracking.loopback import KEY, Loopback
+
+ROOT = Path(__file__).resolve().parents[2]
+RUNS, EVALS = 64, 110
+MODES = ("none", "up", "down", "hang")
+SWEEP = """
+defaults:
+  - config
+  - _self_
+model: {{depth: 1, width: 16}}
+budget: {{steps: {steps}, batch: 8, evals: {evals}, eval_sequences: 64}}
+execution: {{compile: "off", pack: 64}}
+cluster: {{processes: 1}}
+hydra:
+  sweeper:
+    params:
+      model.momentum.gamma: {gammas}
+"""
+
+
+def train(mode: str, steps: int) -> dict[str, float]:
+    """One training of the pack in a fresh store."""
+    server = Loopback().start()
+    if mode == "down":
+        server.kill()
+    if mode == "hang":
+        server.hang()
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        gammas = ",".join(f"{0.02 * i:.2f}" for i in range(RUNS))
+        sweep = home / "pack.yaml"
+        sweep.write_text(SWEEP.format(steps=steps, evals=2 * EVALS, gammas=gammas))
+        env = {
+            **os.environ, "ORCHESTRATOR_STORE": str(home / "store"), "WANDB_BASE_URL": server.url,
+            "WANDB_API_KEY": KEY, "PYTHONPATH": str(ROOT),
+        }  # fmt: skip
+        tracking = [] if mode == "none" else ["tracking=wandb"]
+        begun = time.monotonic()
+        job = subprocess.Popen(
+            [sys.executable, "-m", "orchestrator", "submit", str(sweep), *tracking], env=env,
+            cwd=home, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        cpu: dict[int, float] = {}
+        while job.poll() is None:
+            cpu |= sender_cpu(str(home))
+            time.sleep(0.5)
+        total = time.monotonic() - begun
+        assert job.returncode == 0, f"training failed with tracking {mode}"
+        (attempt,) = (home / "store" / "packs").glob("*/0001")
+        lines = (attempt / "curves.jsonl").read_text().splitlines()
+        ends = [json.loads(x) for x in (attempt / "results.jsonl").read_text().splitlines()]
+        trained = (attempt / "end.json").stat().st_mtime - (attempt / "device.json").stat().st_mtime
+    rows = sum(len(r["history"]) for r in server.all_runs())
+    server.heal()
+    server.kill()
+    return {
+        "train_s": trained, "wall_s": sum(r["wall_s"] for r in ends), "job_s": total,
+        "sender_cpu_s": sum(cpu.values()), "rows": rows,
+        "rows_recorded": sum(len(json.loads(x)["val_loss"]) for x in lines),
+    }  # fmt: skip
+
+
+def sender_cpu(store: str) -> dict[int, float]:
+    """CPU seconds by pid of the sinks of this store and of their clients."""
+    out, parents = {}, {}
+    tick = os.sysconf("SC_CLK_TCK")
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (path / "cmdline").read_bytes().decode().split("\0")
+            fields = (path / "stat").read_text().rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        pid = int(path.name)
+        seconds = (int(fields[11]) + int(fields[12])) / tick
+        if "orchestrator.tracking.sink" in words and any(store in w for w in words):
+            out[pid] = seconds
+        elif words[0].endswith("wandb-core"):
+            parents[pid] = (int(fields[1]), seconds)
+    return out | {pid: s for pid, (parent, s) in parents.items() if parent in out}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seconds", type=float, default=300, help="of training, each")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--modes", default=",".join(MODES))
+    args = parser.parse_args()
+    modes = args.modes.split(",")
+    trial = train("none", 400)
+    steps = max(400, math.ceil(400 * args.seconds / trial["wall_s"]))
+    print(f"{steps} steps a run, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, "
+          f"probes of {PROBE_S:g} s", flush=True)  # fmt: skip
+    found: dict[str, list[dict[str, float]]] = {mode: [] for mode in modes}
+    for i in range(args.rounds):
+        turn = modes[i % len(modes) :] + modes[: i % len(modes)]
+        for mode in turn:
+            one = train(mode, steps)
+            found[mode].append(one)
+            numbers = " ".join(f"{k} {v:.1f}" for k, v in one.items())
+            print(f"round {i + 1} {mode}: {numbers} load {os.getloadavg()[0]:.1f}", flush=True)
+    base = median(r["wall_s"] for r in found[modes[0]])
+    for mode, each in found.items():
+        middle = median(r["wall_s"] for r in each)
+        print(f"{mode}: median {middle:.1f} s, {100 * (middle / base - 1):+.1f} % against "
+              f"{modes[0]}, of {len(each)}")  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
