@@ -1,0 +1,191 @@
+"""Random faults, overlapping, while a sweep trains: nothing lost, nothing twice, nothing different.
+
+python -m tests.cluster.soak --faults 12 --seed 0
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+
+from tests.cluster import lab
+from tests.cluster.sandbox import Sandbox, assert_same, sandbox, undisturbed
+
+REPAIR_S = (5.0, 20.0)
+"""Seconds after which a node, the controller or the accounting comes back."""
+APART_S = (1.0, 8.0)
+"""Seconds between faults."""
+
+
+class Soak:
+    """The cluster, the round's store, and what is broken at the moment."""
+
+    def __init__(self, environment: dict[str, str], box: Sandbox, rng: random.Random) -> None:
+        self.environment, self.box, self.rng = environment, box, rng
+        self.repairs: dict[str, tuple[float, Callable[[], None]]] = {}
+
+    def strike(self) -> str:
+        """One fault, drawn at random among those that are possible now; its name."""
+        down = "slurmctld" in self.repairs
+        choices = {f: (lambda f=f: self._inside(f)) for f in ("exception", "sigkill", "memory")}
+        choices["slurmdbd killed"] = lambda: self._daemon("slurmdbd", "slurmdbd")
+        choices["slurmctld killed"] = lambda: self._daemon("slurmctld", "slurmctld")
+        if not down:
+            choices |= {
+                "running task cancelled": lambda: self._job("RUNNING", "scancel"),
+                "pending task cancelled": lambda: self._job("PENDING", "scancel"),
+                "USR2": lambda: self._job("RUNNING", "scancel", "--signal=USR2"),
+                "requeue": lambda: self._job("RUNNING", "scontrol", "requeue"),
+                "node killed": self._kill_node,
+                "node set down": self._set_down,
+                "preemption": self._preempt,
+                "submission, then slurmctld killed": self._early,
+            }
+        else:
+            choices["submission while slurmctld is down"] = self.submit
+        name = self.rng.choice([n for n in choices if n.split(" ")[0] not in self.repairs])
+        choices[name]()
+        return name
+
+    def submit(self) -> None:
+        """Submit; a refusal is a line, never a traceback."""
+        out = self.box.submit()
+        if out.returncode not in (0, 2) or "Traceback" in out.stderr:
+            raise AssertionError(out.stderr)
+
+    def mend(self, everything: bool = False) -> None:
+        """Repair what is due."""
+        for name, (when, repair) in list(self.repairs.items()):
+            if everything or time.monotonic() > when:
+                del self.repairs[name]
+                repair()
+
+    def queue(self) -> list[list[str]]:
+        """What is queued; nothing while the controller does not answer."""
+        try:
+            return lab.queue(self.environment)
+        except subprocess.CalledProcessError:
+            return []
+
+    def _later(self, name: str, repair: Callable[[], None]) -> None:
+        self.repairs[name] = (time.monotonic() + self.rng.uniform(*REPAIR_S), repair)
+
+    def _inside(self, fault: str) -> None:
+        self.box.faults(f"{fault}-{self.rng.randrange(4)}")
+
+    def _daemon(self, name: str, *start: str) -> None:
+        lab.kill_daemon(self.environment, name)
+        self._later(name, lambda: lab.start_daemon(self.environment, *start))
+
+    def _job(self, state: str, *words: str) -> None:
+        ids = [q[0] for q in self.queue() if q[1] == state]
+        if ids:
+            self._try(*words, self.rng.choice(ids))
+
+    def _try(self, *words: str) -> None:
+        """A command that may come too late for its job."""
+        subprocess.run(words, env=self.environment, capture_output=True, timeout=60, check=False)
+
+    def _kill_node(self) -> None:
+        node = self._node()
+        if node is None:
+            return
+        for pid in lab.processes_on(node):
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+        lab.kill_daemon(self.environment, f"slurmd.{node}")
+        self._later(node, lambda: lab.start_daemon(self.environment, "slurmd", "-N", node))
+
+    def _set_down(self) -> None:
+        node = self._node()
+        if node is None:
+            return
+        words = ("scontrol", "update", f"nodename={node}")
+        self._try(*words, "state=down", "reason=soak")
+        self._later(node, lambda: self._try(*words, "state=resume"))
+
+    def _node(self) -> str | None:
+        """A node that stands; None where only one is left."""
+        free = [n for n in ("n1", "n2", "n3", "n4") if n not in self.repairs]
+        return self.rng.choice(free) if len(free) > 1 else None
+
+    def _preempt(self) -> None:
+        self._try("sbatch", "-p", "high", "-N1", "-n1", "--exclusive", "-t1", "-o", "/dev/null",
+                  "--wrap=sleep 3")  # fmt: skip
+
+    def _early(self) -> None:
+        self.submit()
+        self._daemon("slurmctld", "slurmctld")
+
+
+def soak(faults: int, seed: int, folder: Path, environment: dict[str, str]) -> None:
+    """Strike `faults` times, over as many rounds of the sweep as it takes. Raises: AssertionError."""
+    rng = random.Random(seed)
+    struck, rounds, begun, reference = 0, 0, time.monotonic(), None
+    while struck < faults:
+        rounds += 1
+        options = ("cluster.partition=low", "cluster.cpus=8", "cluster.memory=2",
+                   "cluster.max_jobs=4")  # fmt: skip
+        box = sandbox(folder / f"round{rounds}", environment, "0,0.5,1.0", "0,1,2,3", chunk_s=1.5,
+                      options=options)  # fmt: skip
+        if reference is None:
+            reference = undisturbed(box, folder / "reference")
+        work = Soak(environment, box, rng)
+        work.submit()
+        while struck < faults and not finished(box, reference):
+            time.sleep(rng.uniform(*APART_S))
+            work.mend()
+            if "slurmctld" not in work.repairs and not work.queue():
+                work.submit()
+            struck += 1
+            print(f"{time.monotonic() - begun:5.0f} s: fault {struck}: {work.strike()}", flush=True)
+        work.mend(everything=True)
+        lab.until(lambda: answers(environment), 60, "slurmctld's answer")
+        for _ in range(5):  # a fault asked for may strike only now, a last failure needs a retry
+            box.finish()
+            if finished(box, reference):
+                break
+        table = box.table()
+        assert_same(table, reference)
+        print(f"round {rounds}: {len(table)} runs, all once, all equal to the undisturbed ones")
+    print(f"{struck} faults in {rounds} rounds, {time.monotonic() - begun:.0f} s: "
+          "nothing lost, nothing twice, nothing different")  # fmt: skip
+
+
+def finished(box: Sandbox, reference: pd.DataFrame) -> bool:
+    """Whether every run has its result."""
+    return box.status()["counts"].get("completed", 0) == len(reference)
+
+
+def answers(environment: dict[str, str]) -> bool:
+    """Whether the controller and all nodes are back."""
+    done = subprocess.run(["sinfo", "-h", "-p", "main", "-t", "down", "-o", "%D"], env=environment,
+                          capture_output=True, text=True, timeout=60, check=False)  # fmt: skip
+    return done.returncode == 0 and not done.stdout.strip()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--faults", type=int, default=12)
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+    if reason := lab.missing():
+        sys.exit(reason)
+    with tempfile.TemporaryDirectory() as name, lab.cluster(Path(name)) as environment:
+        soak(args.faults, args.seed, Path(name) / "work", environment)
+
+
+if __name__ == "__main__":
+    main()
