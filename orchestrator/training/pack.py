@@ -16,6 +16,7 @@ from lightning.fabric import Fabric
 from lightning.fabric.plugins.environments import LightningEnvironment
 
 from orchestrator.config import RunConfig
+from orchestrator.cost import forward_flops
 from orchestrator.records.attempts import Attempt
 from orchestrator.records.packs import Pack
 from orchestrator.records.provenance import code_version
@@ -32,6 +33,10 @@ from orchestrator.training.step import Core, RunTensors, over_runs
 CHUNK = 32
 """Most optimiser steps between two looks at the clock."""
 
+EVALUATION_FLOPS = 2e11
+"""Forward FLOPs a layer from which compiling the evaluation comes back: 8 s of compilation against
+2.2 ms saved a run and 256 sequences (docs/notebook.md, "Evaluation")."""
+
 
 class Stopped(Exception):
     """Training was asked to stop; its state is in the checkpoint."""
@@ -43,6 +48,34 @@ def make_fabric(execution: Execution, precision: str) -> Fabric:
     # One process, one device, whatever scheduler started it: jobs are ours to lay out.
     plugins = [LightningEnvironment()]
     return Fabric(accelerator=accelerator, devices=1, precision=precision, plugins=plugins)
+
+
+_made: dict[tuple, tuple[Core, Callable, Callable]] = {}
+
+
+def functions(pack: Pack, device: torch.device) -> tuple[Core, Callable, Callable]:
+    """A pack's core, and its step and evaluation over a slice of runs.
+
+    Those of a process's last shape are kept: packs of one shape compile once.
+    """
+    run, frozen = pack.runs[0], pack.frozen
+    often = frozen.compile and _evaluates_often(run, len(pack.run_ids))
+    key = (run.shape_id, frozen.width, frozen.compile, often, str(device))
+    if key not in _made:
+        _made.clear()
+        core = Core(run, device)
+        step, evaluate = over_runs(core)
+        _made[key] = (
+            core, Compiled(step) if frozen.compile else step,
+            Compiled(evaluate) if often else evaluate,
+        )  # fmt: skip
+    return _made[key]
+
+
+def _evaluates_often(run: RunConfig, members: int) -> bool:
+    """Whether a pack's evaluations pay for their own compilation, which grows with depth too."""
+    sequences = members * len(evaluation_steps(run.budget)) * run.budget.eval_sequences
+    return sequences * forward_flops(run) / run.model.depth > EVALUATION_FLOPS
 
 
 class PackTrainer:
@@ -68,11 +101,7 @@ class PackTrainer:
         torch.set_num_threads(pack.frozen.threads)
         torch.set_flush_denormal(True)  # denormal moments cost 10-100 times a normal product
         self.fabric = make_fabric(execution, self.shape.precision)
-        self.core = Core(self.shape, self.fabric.device)
-        step, evaluate = over_runs(self.core)
-        if pack.frozen.compile:
-            step, evaluate = Compiled(step), Compiled(evaluate)
-        self.step, self.evaluate = step, evaluate
+        self.core, self.step, self.evaluate = functions(pack, self.fabric.device)
         self.batches = evaluation_batches(self.shape, self.fabric.device)
 
     def train(self, finished: set[str], resume: Path | None) -> None:
