@@ -76,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     for sub in (status, collect):
         sub.add_argument("sweep", nargs="?", metavar="SWEEP")
         sub.add_argument("--current", action="store_true", help="only the runs of today's file")
-    push.add_argument("--granularity", metavar="run|pack", help="what one W&B run is")
+    push.add_argument("--granularity", metavar="run|pack|sweep", help="what one W&B run is")
     dashboard.add_argument("--results", type=Path, default=Path("results"), help="its analysis")
     dashboard.add_argument(
         "--print", action="store_true", help="the specification as JSON; needs no account"

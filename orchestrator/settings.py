@@ -122,8 +122,8 @@ class Tracking:
     """W&B project."""
     entity: str | None = None
     """W&B user or team; null: the key's own."""
-    granularity: Literal["run", "pack"] = "run"
-    """What one W&B run is: one of our runs (for sweeps of up to 500), or a whole pack."""
+    granularity: Literal["run", "pack", "sweep"] = "run"
+    """What one W&B run is: one of our runs (for sweeps of up to 500), a pack, or the sweep."""
     poll_s: float = 2.0
     """Seconds between two looks at the records for something new to send."""
     init_s: float = 20.0

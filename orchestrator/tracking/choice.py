@@ -9,7 +9,7 @@ from orchestrator.records.manifests import read_sweep
 from orchestrator.records.store import Store, read_json
 from orchestrator.settings import Tracking
 
-GRANULARITIES = ("run", "pack")
+GRANULARITIES = ("run", "pack", "sweep")
 
 
 def chosen(store: Store, sweep: str, given: dict[str, str | None]) -> Tracking:

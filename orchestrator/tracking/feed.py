@@ -26,7 +26,9 @@ from orchestrator.tracking.content import (
     run_ending,
     run_identity,
     run_row,
+    unfinished_ending,
 )
+from orchestrator.tracking.marker import sending
 
 
 class Sending(Protocol):
@@ -100,13 +102,13 @@ class PackFeed:
         self, store: Store, pack: Pack, number: int, sweep: Sweep, granularity: str
     ) -> None:
         tries = [a for a in attempts(store, pack.pack_id) if a.number <= number]
-        self.pack, self.attempt = pack, tries[-1]
+        self.pack, self.attempt, self.before = pack, tries[-1], tries[:-1]
         self.curves = [Tail(a.curves) for a in tries]
         self.results = Tail(tries[-1].results)
         self.earlier = results(tries[:-1])
         self.found: dict[str, dict[str, Any]] = dict(self.earlier)
         self.by_run = granularity == "run"
-        self.abandoned = False
+        self.was_read = self.abandoned = False
         if self.by_run:
             self.streams = {
                 slot: Stream(run_identity(pack, slot, sweep.name, sweep.members.get(run_id)))
@@ -115,6 +117,21 @@ class PackFeed:
             }
         else:
             self.streams = {0: Stream(pack_identity(pack, sweep.name))}
+
+    def look(self) -> None:
+        """Take what is new, unless the sender of an earlier attempt is still at work."""
+        if any(sending(a) for a in self.before):
+            return
+        end = self.attempt.end()  # asked first: what was written before it is then read
+        self.read()
+        self.was_read = True
+        if end is not None:
+            self.abandon(unfinished_ending(end))
+
+    def job_ended(self) -> None:
+        """The job has ended; one that was killed left no word of its attempt's end."""
+        if self.was_read:
+            self.abandon(unfinished_ending(self.attempt.end()))
 
     def read(self) -> None:
         """Take what is new in the records."""

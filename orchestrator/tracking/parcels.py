@@ -25,6 +25,7 @@ from orchestrator.tracking.content import (
     unfinished_ending,
 )
 from orchestrator.tracking.marker import sending
+from orchestrator.tracking.whole import finished, sweep_ending, sweep_identity, sweep_row
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,8 @@ class Parcels:
 
 def parcels(store: Store, sweep: Sweep, granularity: str) -> Parcels:
     """Everything to be sent of a sweep."""
+    if granularity == "sweep":
+        return _whole(store, sweep)
     by_pack: dict[str, list[Member]] = {}
     for member in sweep.members.values():
         by_pack.setdefault(member.pack_id, []).append(member)
@@ -92,6 +95,15 @@ def _of_runs(pack: Pack, tries: list[Attempt], members: list[Member], sweep: str
         identity = run_identity(pack, slot, sweep, member)
         out.append(Parcel(identity, sorted(rows.items()), ended(ending, max(rows))))
     return out
+
+
+def _whole(store: Store, sweep: Sweep) -> Parcels:
+    found = finished(store, sweep)
+    left = len(sweep.members) - len(found)
+    if not found:
+        return Parcels([], 0, left)
+    parcel = Parcel(sweep_identity(sweep), [sweep_row(found)], sweep_ending(sweep, found))
+    return Parcels([parcel], 0, left)
 
 
 def _of_pack(pack: Pack, tries: list[Attempt], sweep: str) -> list[Parcel]:

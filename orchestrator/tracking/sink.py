@@ -18,16 +18,16 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from orchestrator.records.attempts import Attempt, attempts
 from orchestrator.records.manifests import read_sweep
 from orchestrator.records.packs import read_pack
 from orchestrator.records.store import Store, open_store
 from orchestrator.settings import Tracking
-from orchestrator.tracking.content import Identity, unfinished_ending
+from orchestrator.tracking.content import Identity
 from orchestrator.tracking.feed import PackFeed, Stream
-from orchestrator.tracking.marker import mark, sending
+from orchestrator.tracking.marker import mark
 from orchestrator.tracking.sender import Sender, client_folder, quiet_client, warn
 from orchestrator.tracking.server import base_url, switched_off, unreachable
+from orchestrator.tracking.whole import SweepFeed
 
 PROBE_EVERY_S = 15.0
 """Seconds between two questions to the server whether it is there."""
@@ -47,7 +47,7 @@ class Sink:
         self.store, self.tracking, self.job_pid = store, tracking, job_pid
         self.sweep, self.folder = read_sweep(store, sweep), folder
         self.url = base_url()
-        self.feeds: list[PackFeed] = []
+        self.feeds: list[PackFeed | SweepFeed] = []
         self.warned: set[str] = set()
         self.probed = -PROBE_EVERY_S
         self.reachable = False
@@ -57,6 +57,10 @@ class Sink:
 
     def begin(self, pack_id: str, number: int) -> None:
         """The job has begun an attempt."""
+        if self.tracking.granularity == "sweep":
+            if not self.feeds:
+                self.feeds.append(SweepFeed(self.store, self.sweep.name))
+            return
         feed = PackFeed(
             self.store, read_pack(self.store, pack_id), number, self.sweep,
             self.tracking.granularity,
@@ -65,16 +69,11 @@ class Sink:
         self.feeds.append(feed)
 
     def look(self) -> None:
-        """Read and send what is new, where the server is there and nobody else sends it."""
+        """Read and send what is new, where the server is there."""
         if not self.feeds or not self._server():
             return
         for feed in self.feeds:
-            if any(sending(a) for a in self._earlier(feed)):
-                continue
-            end = feed.attempt.end()  # asked first: what was written before it is then read
-            feed.read()
-            if end is not None:
-                feed.abandon(unfinished_ending(end))
+            feed.look()
         self._flush()
         self.feeds = [f for f in self.feeds if not f.done]
 
@@ -86,14 +85,10 @@ class Sink:
             self.look()
             if not self.reachable:
                 break
-            for feed in self.feeds:  # a job that was killed left no word of its end
-                feed.abandon(unfinished_ending(feed.attempt.end()))
+            for feed in self.feeds:
+                feed.job_ended()
             time.sleep(min(0.2, self.tracking.poll_s))
         return [s.identity.id for f in self.feeds for s in f.streams.values() if not s.closed]
-
-    def _earlier(self, feed: PackFeed) -> list[Attempt]:
-        tries = attempts(self.store, feed.pack.pack_id)
-        return [a for a in tries if a.number < feed.attempt.number]
 
     def _server(self) -> bool:
         """Whether the server answers, asked now and then."""

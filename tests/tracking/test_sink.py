@@ -159,3 +159,21 @@ def test_rows_of_an_unfinished_run_are_pushed(bench):
     ours = recorded(bench.store)
     for run in bench.server.all_runs():
         assert run["exitcode"] == 137 and same_rows(run, ours[run["id"]])
+
+
+def test_sweep_as_one_wandb_run(bench):
+    """tracking.granularity=sweep: two jobs, one W&B run; the job that ends last has the last word."""
+    first, second = bench.planned(packs=2)
+    finish(
+        bench.job([first], granularity="sweep", pace_s=0.02),
+        bench.job([second], granularity="sweep", pace_s=0.1),
+    )
+    pushed = bench.orchestrator("push", "s", "--granularity", "sweep")
+    assert "0 rows to 0 W&B runs; 1 lacked nothing" in pushed.stdout, pushed.stdout
+    (run,) = bench.server.all_runs()
+    assert (run["displayName"], run["exitcode"]) == ("sweep-s", 0)
+    last = run["history"][-1]
+    assert (last["_step"], last["finished"], last["diverged"]) == (12, 12, 2)
+    assert run["summary"]["status"] == "completed"
+    steps = [h["_step"] for h in run["history"]]
+    assert steps == sorted(set(steps))
