@@ -70,7 +70,7 @@ def write(table: str | Path, partial: bool = False, out: str | Path | None = Non
 
 def html(loaded: Any, result: Any) -> str:
     """The page. loaded: `analysis.load`'s Table; result: its FitResult."""
-    parts = [summary(loaded, result), verdicts(result)]
+    parts = [verdicts(result), summary(loaded, result)]
     parts += [arm_section(fit) for fit in result.arms.values()]
     parts += [exchange(result), figures(result), details(result), method(result)]
     title = f"Momentum and depth: {loaded.sweep}"

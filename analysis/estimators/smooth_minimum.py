@@ -17,7 +17,7 @@ from scipy.linalg import cho_factor, cho_solve
 from scipy.optimize import minimize
 
 EDGE = 0.05  # a chance of the minimum lying at an end above this makes it a bound
-GRID = 400
+GRID = 160
 
 
 @dataclass(frozen=True)
@@ -134,4 +134,14 @@ def _minimum(x, y, roughness, noise, draws, random) -> Minimum:
     if right > EDGE or at == grid.size - 1:
         return Minimum("right", None, None, float(np.quantile(where, 0.025)), float(mean[at]),
                        *extra)
-    return Minimum("interior", float(grid[at]), float(np.std(where)), None, float(mean[at]), *extra)
+    return Minimum("interior", _vertex(grid, mean, at), float(np.std(where)), None,
+                   float(mean[at]), *extra)
+
+
+def _vertex(grid: np.ndarray, mean: np.ndarray, at: int) -> float:
+    """The lowest grid point moved to the vertex of the parabola through it and its neighbours."""
+    x, y = grid[at - 1 : at + 2] - grid[at], mean[at - 1 : at + 2] - mean[at]
+    bend = (y[0] / x[0] - y[2] / x[2]) / (x[0] - x[2])
+    slope = y[0] / x[0] - bend * x[0]
+    move = -slope / (2 * bend) if bend > 0 else 0.0
+    return float(grid[at] + np.clip(move, x[0], x[2]))

@@ -91,6 +91,8 @@ def simpler(form: Form, columns: dict[str, np.ndarray]) -> list[tuple]:
             found.append((name, nested, ("E", "coefficient") if nested else (), given))
         elif name == "exponential":
             found.append((name, False, (), rivals.straight(x, log_y)))
+        elif name == "step":
+            found.append((name, False, (), rivals.step(x, log_y)))
     return found
 
 

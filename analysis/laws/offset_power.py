@@ -82,4 +82,4 @@ def problem(columns: dict[str, np.ndarray]) -> Problem:
 
 FORM = Form("offset-power", "y = E + coefficient · x^exponent", ("x", "y"), "y", "l2",
             "relative residuals; k = 0 is the logarithm", problem, predict,
-            smaller=("constant", "power", "logarithmic", "exponential"))
+            smaller=("constant", "power", "logarithmic", "exponential", "step"))

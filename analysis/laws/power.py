@@ -22,4 +22,4 @@ def problem(columns: dict[str, np.ndarray]) -> Problem:
 
 FORM = Form("power", "y = coefficient · x^exponent", ("x", "y"), "y", "l2",
             "a line in (ln x, ln y)", problem, predict,
-            smaller=("constant", "exponential", "logarithmic"))
+            smaller=("constant", "exponential", "logarithmic", "step"))

@@ -54,6 +54,24 @@ def straight(column: np.ndarray | None, log_y: np.ndarray):
     return LogLinear(design), theta[None]
 
 
+def step(x: np.ndarray, log_y: np.ndarray):
+    """ln f = u below the best of all splits of x, v above -> (model, starts)."""
+    levels = np.unique(x)
+    splits = (levels[1:] if levels.size <= 200 else np.quantile(levels, np.linspace(0, 1, 200))[1:])
+    best, lowest = None, np.inf
+    for split in splits:
+        above = x >= split
+        if 1 < above.sum() < x.size - 1:  # two rows a side: one alone is an outlier, not a level
+            cost = above.sum() * log_y[above].var() + (~above).sum() * log_y[~above].var()
+            if cost < lowest:
+                best, lowest = above, cost
+    if best is None:
+        return straight(None, log_y)
+    design = np.stack([np.ones_like(log_y), best.astype(float)], axis=1)
+    theta, *_ = np.linalg.lstsq(design, log_y, rcond=None)
+    return LogLinear(design), theta[None]
+
+
 def compare(
     problem: Problem,
     fit: Fit,
@@ -69,12 +87,13 @@ def compare(
             model, starts = given
         value = search(model, starts, problem.log_y, fit.loss).value
         rise = 2 * (value - fit.optimum.value) / fit.noise
-        extra = p - model.size
+        size = model.size + (name == "step")  # where it steps was chosen as well
+        extra = p - size
         needed = None
         if nested:
             # an unknown exponent is searched over, which raises the best rise that noise reaches
             searched = 1.25 if extra > 1 else 1.0
             bar = searched * extra * stats.f.ppf(0.99, max(extra, 1), max(n - p, 1))
             needed = bool(rise > bar)
-        found.append(Rival(name, nested, drops, float(rise - 2 * extra), needed, model.size))
+        found.append(Rival(name, nested, drops, float(rise - 2 * extra), needed, size))
     return found
