@@ -108,6 +108,8 @@ def run_plot(given: argparse.Namespace) -> int:
 
 def add_report(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("table", help="table.parquet (or .csv) of a sweep")
+    parser.add_argument("--out", help="the page (default: report.html beside the table)")
+    parser.add_argument("--partial", action="store_true", help="report an unfinished sweep")
     parser.set_defaults(run=run_report)
 
 
@@ -116,7 +118,7 @@ def run_report(given: argparse.Namespace) -> int:
     from analysis.report import write
 
     with shown("writing the report"):
-        print(write(given.table), file=sys.stderr)
+        print(write(given.table, partial=given.partial, out=given.out), file=sys.stderr)
     return 0
 
 

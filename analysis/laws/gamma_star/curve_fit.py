@@ -19,6 +19,7 @@ from analysis.laws.gamma_star.least_squares import Model, minimise
 LEAST_GAMMAS = {"two_sided": 5, "quadratic": 4, "cubic": 5}
 BEYOND = 1.5  # how far past the grid's edge (in ln gamma) an argmin is still looked for
 SHAPES = ((0.4, 0.4), (1.1, 0.4), (0.4, 1.1))  # starts for ln alpha, ln beta
+EM_ROUNDS, EM_REST = 12, 0.01  # at rest: no censored run moves by 1 % of its steps
 FLOORS = (0.3, 0.9)  # starts for E as a share of the best cell
 
 
@@ -78,16 +79,17 @@ def fit_curves(groups: list[Cells], form: str, window: float | None) -> list[Cur
         return []
     keeps = [window_of(cells, form, window) for cells in groups]
     filled = [cells.y for cells in groups]
-    rounds = 12 if any(cells.censored.any() for cells in groups) else 1
-    fits: list[CurveFit] = []
-    for _ in range(rounds):
-        fitter = fit_two_sided if form == "two_sided" else fit_polynomial
-        warm = [fit.p for fit in fits] if fits else None
-        fits = fitter(groups, filled, keeps, form, window, warm)
-        if rounds == 1:
-            break
-        filled = [fill(fit, y) for fit, y in zip(fits, filled, strict=True)]
-    return fits
+    fitter = fit_two_sided if form == "two_sided" else fit_polynomial
+    warm = None
+    if any(cells.censored.any() for cells in groups):
+        for _ in range(EM_ROUNDS):
+            fits = fitter(groups, filled, keeps, form, window, warm, leave_out=False)
+            warm, before = [fit.p for fit in fits], filled
+            filled = [fill(fit, y) for fit, y in zip(fits, filled, strict=True)]
+            moved = max(float(np.nanmax(np.abs(a - b))) for a, b in zip(filled, before, strict=True))
+            if moved < EM_REST:
+                break
+    return fitter(groups, filled, keeps, form, window, warm)
 
 
 def window_of(cells: Cells, form: str, window: float | None) -> np.ndarray:
@@ -163,7 +165,9 @@ def prior(cells: Cells, mean: np.ndarray, keep: np.ndarray) -> tuple[np.ndarray,
     return centre, np.array([3.0, 1.0, 1.0, 3.0, 1.5, 2.0])
 
 
-def fit_two_sided(groups, filled, keeps, form, window, warm) -> list[CurveFit]:
+def fit_two_sided(
+    groups, filled, keeps, form, window, warm, leave_out: bool = True
+) -> list[CurveFit]:
     """Batched fits: several starts a depth, then each seed left out from the best."""
     y, weight, gamma, owner = stack(groups, filled, keeps, leave_out=False)
     priors = [prior(c, y[k, : len(c.gamma)], keep)
@@ -193,6 +197,9 @@ def fit_two_sided(groups, filled, keeps, form, window, warm) -> list[CurveFit]:
         p = p.reshape(len(groups), -1, 6)[np.arange(len(groups)), objective.argmin(1)]
     else:
         p, _ = run(np.array(warm), owner, y, weight, gamma, ceiling, centre, spread, free)
+    if not leave_out:
+        return [CurveFit(c, form, window, p[k], p[k : k + 1], float(p[k, 0]), p[k, :1], keeps[k],
+                         filled[k]) for k, c in enumerate(groups)]  # fmt: skip
     y1, w1, g1, owner1 = stack(groups, filled, keeps, leave_out=True)
     top = None if ceiling is None else ceiling[owner1]
     p1, _ = minimise(model_of(g1, top), p[owner1], y1, w1, centre[owner1], spread[owner1], free,
@@ -227,7 +234,9 @@ def model_of(gamma: np.ndarray, ceiling: np.ndarray | None) -> Model:
     return model
 
 
-def fit_polynomial(groups, filled, keeps, form, window, warm) -> list[CurveFit]:
+def fit_polynomial(
+    groups, filled, keeps, form, window, warm, leave_out: bool = True
+) -> list[CurveFit]:
     """Weighted polynomials in ln gamma; the argmin is looked for a little past the grid's edge."""
     degree = 2 if form == "quadratic" else 3
     y, weight, gamma, _ = stack(groups, filled, keeps, leave_out=False)

@@ -40,6 +40,7 @@ def fit_table(
     metric = metric or table.choice.metric
     form = form or table.choice.form or PRIMARY_FORM
     window = window if window is not None else table.choice.window
+    frozen = (table.choice.metric, table.choice.form or PRIMARY_FORM, table.choice.window)
     if form not in FORMS:
         raise InputError(f"form {form!r} is none of {', '.join(FORMS)}")
     lacking = table.expected - len(table.runs)
@@ -52,6 +53,9 @@ def fit_table(
     if missing:
         notes.append(f"unfinished: {missing} of {table.expected} runs are missing "
                      f"({name_missing(table)}); no verdict is given")  # fmt: skip
+    if table.from_sweep and frozen != (metric, form, window):
+        notes.append(f"{metric}, {form} is not the choice frozen before the sweep ran "
+                     f"({frozen[0]}, {frozen[1]}): exploratory")  # fmt: skip
     arms: dict[str, GammaStarFit] = {}
     parts: dict[str, tuple[pd.DataFrame, learning_rate.Rates]] = {}
     for arm in runs["arm"].drop_duplicates():

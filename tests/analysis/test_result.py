@@ -1,0 +1,52 @@
+"""laws.json: strict JSON there and back, written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from analysis.errors import InputError
+from analysis.laws.result import Law, Parameter, dumps, read, write
+
+LAW = Law(
+    law="gamma_star", form="gamma*(N) = a * N^-b", metric="val_loss", arm="raw",
+    parameters={"b": Parameter(np.float64(0.7), None, np.inf, False)}, verdict="not supported",
+    checks={"stable": {"passed": np.bool_(False), "value": float("nan")}},
+    data={"seeds": np.int64(3), "r2": np.array([0.5, np.nan])},
+)  # fmt: skip
+
+
+def test_what_is_not_a_number_is_null():
+    (law,) = json.loads(dumps([LAW]), parse_constant=lambda word: pytest.fail(word))
+    assert law["parameters"]["b"] == {
+        "estimate": 0.7, "low": None, "high": None, "identified": False,
+    }  # fmt: skip
+    assert law["checks"]["stable"] == {"passed": False, "value": None}
+    assert law["data"] == {"seeds": 3, "r2": [0.5, None]}
+
+
+def test_there_and_back(tmp_path):
+    path = tmp_path / "laws.json"
+    write([LAW], path)
+    (law,) = read(path)
+    assert law.to_json() == LAW.to_json() and list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[{}]", '[{"law": 1, "parameters": 3}]'])
+def test_what_is_no_laws_file_is_said(text, tmp_path):
+    path = tmp_path / "laws.json"
+    path.write_text(text)
+    with pytest.raises(InputError):
+        read(path)
+
+
+def test_a_folder_that_is_not_there_is_said(tmp_path):
+    with pytest.raises(InputError, match="can't write"):
+        write([LAW], tmp_path / "none" / "laws.json")
+
+
+def test_an_unknown_verdict_is_refused():
+    with pytest.raises(ValueError, match="certain"):
+        Law("gamma_star", "", "val_loss", None, {}, verdict="certain")
