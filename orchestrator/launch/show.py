@@ -122,11 +122,12 @@ def status_lines(s: SweepStatus) -> list[str]:
     out = []
     for r in s.running:
         first, members = r.get("first", 0), r.get("members", 0)
-        where = f"runs {first}-{first + members - 1}" if members else "starting up"
+        where = "starting up"
+        if members:
+            where = f"runs {first}-{first + members - 1}, step {r.get('step', 0)} of {r['steps']}"
         job = f", job {r['job']}" if "job" in r else ""
         left = f", {r['time_left']} to its time limit" if r.get("time_left") else ""
-        step = r.get("step", 0)
-        out.append(f"running: pack {r['pack']} on {r['host']}{job}: {where}, step {step}{left}")
+        out.append(f"running: pack {r['pack']} on {r['host']}{job}: {where}{left}")
     out += [f"waiting: {q['runs']} runs in Slurm's queue: {q['reason']}" for q in s.queued]
     for e in s.errors:
         out.append(f"failed: pack {e['pack']}: {e['error']} (log {e['log'] or e['folder']})")

@@ -11,6 +11,7 @@ from orchestrator.launch.plan import unfinished_state
 from orchestrator.records.attempts import Attempt, attempts, results
 from orchestrator.records.jobs import Holder, JobArray, holders, job_arrays
 from orchestrator.records.manifests import Sweep
+from orchestrator.records.packs import read_pack
 from orchestrator.records.queue import accounted
 from orchestrator.records.store import Store, read_json
 
@@ -25,7 +26,7 @@ class SweepStatus:
     counts: dict[str, int]
     """completed, diverged, running, queued, waiting, failed, stopped, dead."""
     running: list[dict[str, Any]]
-    """One entry a pack under way: pack, runs, first, step, host, job, time_left."""
+    """One entry a pack under way: pack, runs, first, step, steps, host, job, time_left."""
     errors: list[dict[str, Any]]
     """One entry a failed pack: pack, error, folder, log."""
     queued: list[dict[str, Any]] = field(default_factory=list)
@@ -59,7 +60,7 @@ def sweep_status(store: Store, sweep: Sweep) -> SweepStatus:
             state = "queued"
         counts[state] += len(open_runs)
         if state == "running":
-            running.append(_running(pack_id, tries[-1], holder))
+            running.append(_running(store, pack_id, tries[-1], holder))
         elif state == "queued":
             reasons[_reason(holder)] += len(open_runs)
         elif state == "failed":
@@ -73,9 +74,10 @@ def sweep_status(store: Store, sweep: Sweep) -> SweepStatus:
     )  # fmt: skip
 
 
-def _running(pack_id: str, last: Attempt, holder: Holder | None) -> dict[str, Any]:
+def _running(store: Store, pack_id: str, last: Attempt, holder: Holder | None) -> dict[str, Any]:
     slurm = last.claim.get("slurm") or {}
-    out = {"pack": pack_id, "host": slurm.get("node") or last.claim["host"]}
+    steps = read_pack(store, pack_id).data["base"]["budget"]["steps"]
+    out = {"pack": pack_id, "host": slurm.get("node") or last.claim["host"], "steps": steps}
     if slurm:
         out["job"] = _job(slurm["job"], slurm["task"])
     if holder is not None:
