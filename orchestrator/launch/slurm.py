@@ -9,15 +9,10 @@ from __future__ import annotations
 import contextlib
 import heapq
 import io
-import math
-import re
-import shutil
-import subprocess
 import sys
 import time
 import uuid
 from pathlib import Path
-from typing import Any
 
 from orchestrator.config import run_config
 from orchestrator.cost import train_flops
@@ -25,41 +20,16 @@ from orchestrator.errors import UserError
 from orchestrator.launch.job import Job
 from orchestrator.launch.plan import Plan, unfinished_state
 from orchestrator.launch.progress import Progress
+from orchestrator.launch.sbatch import max_array_size, parameters, refused
 from orchestrator.records.attempts import attempts, results
 from orchestrator.records.jobs import holders, new_array, passed, record
 from orchestrator.records.packs import Pack
 from orchestrator.records.store import Store
-from orchestrator.settings import Cluster, Execution, Settings
 
 TIMEOUTS = 1_000_000
 """How often submitit may requeue a job: as often as it takes."""
 SILENT_S = 600.0
 """Seconds without an answer of squeue after which `cluster.wait` gives up waiting."""
-_NAMED = ("partition", "account", "qos", "constraint", "gres", "memory", "time", "exclude", "mail")
-
-
-def require(settings: Settings) -> None:
-    """Ask Slurm whether it would take such a job, before anything is written.
-
-    Raises: UserError that names the setting where it would not.
-    """
-    cluster = settings.cluster
-    if shutil.which("sbatch") is None:
-        raise UserError(
-            "cluster=slurm: no sbatch on the PATH; submit from the cluster's login node, "
-            "or train here with cluster=local"
-        )
-    flags = {**parameters(cluster, settings.execution), "time": cluster.minutes}
-    words = [f"--{k}" if v is True else f"--{k}={v}" for k, v in flags.items()]
-    try:
-        done = subprocess.run(
-            ["sbatch", "--test-only", *words, "--wrap=true"],
-            capture_output=True, text=True, timeout=60, check=False,
-        )  # fmt: skip
-    except subprocess.TimeoutExpired as e:
-        raise UserError("cluster=slurm: sbatch does not answer; nothing was queued") from e
-    if done.returncode:
-        raise UserError(_refused(done.stderr, cluster) + "; nothing was queued")
 
 
 def launch(store: Store, plan: Plan) -> int:
@@ -78,7 +48,7 @@ def launch(store: Store, plan: Plan) -> int:
         except OSError as e:
             raise UserError(f"{e.filename or store.root}: {e.strerror}; {_so_far(queued)}") from e
         except RuntimeError as e:
-            raise UserError(f"{_refused(str(e), settings.cluster)}; {_so_far(queued)}") from e
+            raise UserError(f"{refused(str(e), settings.cluster)}; {_so_far(queued)}") from e
         queued += len(group)
         packs = sum(map(len, group))
         print(f"queued: {packs} packs in {len(group)} jobs of array {number}", file=sys.stderr)
@@ -98,28 +68,6 @@ def balanced(packs: list[Pack], jobs: int) -> list[list[str]]:
         shares[i].append(pack_id)
         heapq.heappush(load, (least + price, i))
     return shares
-
-
-def max_array_size() -> int:
-    """Most tasks in one array, by the cluster's configuration; 1 where it has no arrays."""
-    done = subprocess.run(
-        ["scontrol", "show", "config"], capture_output=True, text=True, timeout=60, check=False
-    )
-    match = re.search(r"MaxArraySize\s*=\s*(\d+)", done.stdout)
-    return max(1, int(match.group(1))) if match else 1
-
-
-def parameters(cluster: Cluster, execution: Execution) -> dict[str, Any]:
-    """The sbatch parameters that the settings stand for, without time limit and array."""
-    memory = None if cluster.memory is None else f"{math.ceil(cluster.memory * 1024)}M"
-    named = {
-        "partition": cluster.partition, "account": cluster.account, "qos": cluster.qos,
-        "gpus-per-node": cluster.gpus, "gres": cluster.gres, "constraint": cluster.constraint,
-        "cpus-per-task": cluster.cpus or execution.threads, "mem": memory,
-        "exclude": cluster.exclude, "comment": cluster.comment, "mail-user": cluster.mail,
-        "mail-type": cluster.mail_type, "requeue": True,
-    }  # fmt: skip
-    return {k: v for k, v in {**named, **cluster.sbatch}.items() if v is not None}
 
 
 def _price(pack: Pack) -> float:
@@ -160,26 +108,6 @@ def _so_far(queued: int) -> str:
     if not queued:
         return "nothing was queued; submit again"
     return f"{queued} jobs were queued before; submit again to queue the rest"
-
-
-def _refused(text: str, cluster: Cluster) -> str:
-    """sbatch's complaint as one line that names the setting it is about."""
-    lines = [re.sub(r"^(sbatch: )?(error: )?", "", s.strip()) for s in text.splitlines()]
-    reason = "; ".join(dict.fromkeys(s for s in lines if s)) or "no reason given"
-    for name in _NAMED:
-        value = getattr(cluster, name)
-        word = {"memory": "memory", "exclude": "node name"}.get(name, name)
-        if value is not None and re.search(rf"\b{word}", reason, re.IGNORECASE):
-            allowed = f" (partitions here: {_partitions()})" if name == "partition" else ""
-            return f"cluster.{name}={value}: sbatch says: {reason}{allowed}"
-    return f"cluster=slurm: sbatch says: {reason}"
-
-
-def _partitions() -> str:
-    done = subprocess.run(
-        ["sinfo", "-h", "-o", "%R"], capture_output=True, text=True, timeout=60, check=False
-    )
-    return ", ".join(sorted(set(done.stdout.split()))) or "not known"
 
 
 def _wait(store: Store, plan: Plan) -> int:

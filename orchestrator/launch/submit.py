@@ -34,7 +34,7 @@ def submit(store: Store, plan: Plan, overrides: list[str]) -> Submitted:
     if plan.settings.tracking.name == "wandb":
         require_few(plan.settings.tracking.granularity, len(plan.runs))
     if plan.launch and plan.settings.cluster.name == "slurm":
-        from orchestrator.launch.slurm import require
+        from orchestrator.launch.sbatch import require
 
         require(plan.settings)
     require_writable(store)

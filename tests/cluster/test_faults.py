@@ -68,8 +68,9 @@ def test_faults_of_single_jobs(slurm, tmp_path, reference):
 
 def test_time_limit_and_preemption(slurm, tmp_path, reference):
     """All on one cluster at once: USR2 of a limit, preemption without and with grace."""
-    limited = ("cluster.time=1", "cluster.signal_s=20")
-    limit = new(tmp_path / "limit", slurm, "0", *limited, chunk_s=4.0)
+    # A minute for the start, which a busy machine needs, and then less than training takes.
+    limited = ("cluster.time=2", "cluster.signal_s=45")
+    limit = new(tmp_path / "limit", slurm, "0", *limited, chunk_s=8.0)
     low = new(tmp_path / "low", slurm, "0", "cluster.partition=low")
     grace = new(tmp_path / "grace", slurm, "0.5", "cluster.partition=lowg")
     submitted(low)

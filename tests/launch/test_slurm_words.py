@@ -8,7 +8,8 @@ import pytest
 
 from orchestrator.durations import minutes
 from orchestrator.errors import UserError
-from orchestrator.launch.slurm import balanced, max_array_size
+from orchestrator.launch.sbatch import max_array_size
+from orchestrator.launch.slurm import balanced
 from orchestrator.records import queue
 from orchestrator.records.jobs import Holder, JobArray, holders, passed, record
 from orchestrator.records.liveness import alive, owner
