@@ -113,6 +113,8 @@ def run_row(row: dict[str, Any], slot: int) -> tuple[int, dict[str, Any]] | None
     for key, value in row.items():
         if key not in NOT_METRICS:
             _flatten(out, key, value[i] if isinstance(value, list) else value)
+    if out.get("wall_s"):  # the slice's seconds so far; each of its runs saw as many tokens
+        out["tokens_per_second"] = row["tokens"] * len(row["val_loss"]) / out["wall_s"]
     return row["step"], out
 
 

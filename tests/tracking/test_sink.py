@@ -6,6 +6,8 @@ import os
 import signal
 import time
 
+import pytest
+
 from orchestrator.records.attempts import attempts
 from orchestrator.tracking.marker import sending
 from tests.tracking.compare import holds_all, recorded, same_rows
@@ -41,6 +43,8 @@ def test_two_jobs_at_once(bench):
     assert "recall-L2-d4-γ0.5-s0" in by_name
     diverged = by_name["recall-L1-d4-γ1.5-s0"]
     assert diverged["summary"]["diverged"] == 1 and diverged["summary"]["status"] == "diverged"
+    rates = [h["tokens_per_second"] for h in diverged["history"]]
+    assert rates == [pytest.approx(3 * 14 / 0.1)] * 40, "three runs of a slice, 14 tokens a step"
     assert not list(bench.folder.rglob("*.wandb")), "nothing of ours writes offline files"
     assert not list((bench.folder / "tmp").iterdir()), "the client's own files are gone"
 
