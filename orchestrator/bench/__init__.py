@@ -1,0 +1,1 @@
+"""What this machine does: the speed of a shape's step, its limit, and its compilation."""

@@ -1,0 +1,48 @@
+"""`orchestrator bench`: measure the composed shape, keep it in the store, show it."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from orchestrator.bench.keep import keep
+from orchestrator.errors import UserError
+from orchestrator.launch.sweeps import run_hydra, shipped
+from orchestrator.records.store import open_store
+
+
+def run_bench(overrides: list[str]) -> dict[str, Any]:
+    """Measure one shape. Raises: UserError."""
+    store, found = open_store(), []
+
+    def verb(batch: list[Any]) -> list[Any]:
+        if len(batch) != 1:
+            raise UserError("bench: takes one shape")
+        found.extend(batch)
+        return [None]
+
+    run_hydra(shipped("conf") / "config.yaml", overrides, verb)
+    from orchestrator.bench.measure import bench  # torch only once the words are right
+
+    say = lambda text: print(f"bench: {text}", file=sys.stderr, flush=True)
+    measured = bench(found[0].run, found[0].settings.execution, say)
+    keep(store, measured)
+    return {**measured, "store": str(store.root)}
+
+
+def bench_text(measured: dict[str, Any]) -> None:
+    """The measurement as a table."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("mode", "width", "run-steps/s", "ms a run-step", "GFLOP/s", "compilation, CPU s")
+    for r in measured["rows"]:
+        table.add_row(
+            r["mode"], str(r["width"]), f"{1 / r['step_s']:.0f}", f"{1e3 * r['step_s']:.2f}",
+            f"{r['flops_per_s'] / 1e9:.1f}", f"{r['compile_s']:.1f}" if r["compile_s"] else "",
+        )  # fmt: skip
+    console = Console()
+    console.print(table)
+    print(f"limit {1e3 * measured['limit_s']:.2f} ms a run-step (matrix products alone);"
+          f" the fastest step spends {measured['share_of_limit']:.0%} of its time there")  # fmt: skip
+    print(f"kept in {measured['store']}/bench")
