@@ -64,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument("sweep", metavar="SWEEP")
     for sub in (logs, probe):
         sub.add_argument("run_id", metavar="RUN", help="a run's id, or the beginning of it")
+    bench = verb("bench", _bench, "what this machine does on a shape, against its limit")
     collect = verb("collect", _collect, "write results/SWEEP/table.parquet and curves.parquet")
     push = verb("push", _push, "send to W&B what it lacks of a sweep")
     dashboard = verb("dashboard", _dashboard, "make or update a sweep's W&B workspace and report")
@@ -71,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument("sweep", metavar="SWEEP")
     for sub in (plan, submit):
         sub.add_argument("--rerun", action="store_true", help="train finished runs again")
-    for sub in (demo, train, plan, submit):
+    for sub in (demo, train, plan, submit, bench):
         sub.add_argument("overrides", nargs="*", default=[], metavar="OVERRIDE")
     for sub in (status, collect):
         sub.add_argument("sweep", nargs="?", metavar="SWEEP")
@@ -84,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     for sub in (push, dashboard):
         sub.add_argument("--project", help="W&B project; default: the submission's")
         sub.add_argument("--entity", help="W&B user or team; default: the submission's, or yours")
-    for sub in (plan, status, collect, push, probe):
+    for sub in (plan, status, collect, push, probe, bench):
         sub.add_argument("--json", action="store_true", help="the same as JSON, and nothing else")
     status.add_argument("--watch", action="store_true", help="go on until nothing runs")
     collect.add_argument("--format", choices=("parquet", "csv"), default="parquet")
@@ -153,6 +154,14 @@ def _probe(args: argparse.Namespace) -> int:
 
     rows = [r.row() for r in responses(load(args.run_id).run)]
     _print(args, rows, lambda: show.responses_text(rows))
+    return 0
+
+
+def _bench(args: argparse.Namespace) -> int:
+    from orchestrator.bench.verb import bench_text, run_bench
+
+    measured = run_bench(args.overrides)
+    _print(args, measured, lambda: bench_text(measured))
     return 0
 
 
