@@ -7,6 +7,7 @@ submitting process died before it learned the number of its job.
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -55,8 +56,9 @@ def job_arrays(store: Store, sweep: str | None = None) -> list[JobArray]:
 
 
 def new_array(sweep: str, unique: str, tasks: list[list[str]], logs: Path) -> JobArray:
-    """An array with a name of its own."""
-    return JobArray(f"{sweep[:80]}-{unique}", sweep, tasks, str(logs), time.time())
+    """An array with a name of its own, in letters that squeue's columns count as one each."""
+    word = re.sub(r"[^A-Za-z0-9_.-]", "_", sweep)[:80]
+    return JobArray(f"{word}-{unique}", sweep, tasks, str(logs), time.time())
 
 
 def holders(
