@@ -76,6 +76,7 @@ def drain(environment: dict[str, str], seconds: float = 180) -> None:
 def kill_daemon(environment: dict[str, str], name: str) -> None:
     """kill -9 of slurmctld, slurmdbd or a node's slurmd (slurmd.n1)."""
     pid_file = Path(environment["LAB"]) / "run" / f"{name}.pid"
+    until(lambda: pid_file.exists() and pid_file.read_text().strip(), 10, f"{pid_file}")
     os.kill(int(pid_file.read_text()), signal.SIGKILL)
     pid_file.unlink()
 
