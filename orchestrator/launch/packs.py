@@ -7,21 +7,24 @@ import os
 import shutil
 from collections import defaultdict
 
+from orchestrator.bench.keep import kept
 from orchestrator.config import RunConfig
 from orchestrator.cost import train_flops
 from orchestrator.launch.compose import Experiment
 from orchestrator.records.packs import Frozen, Pack, new_pack
+from orchestrator.records.store import Store
 from orchestrator.settings import Execution, Settings
 
 WIDTH = 16
 """Runs a call of the step where nothing was measured (docs/notebook.md, "Slice width")."""
 
-# Rates and compilation of the step on one core where nothing was measured on this machine
+# Rates and compilation (CPU seconds, empty cache) of the step on one core where nothing was
+# measured on this machine: `orchestrator bench` at depths 1 and 3, width 32, T = 23, batch 64
 # (docs/notebook.md, "When compiling pays").
-EAGER_FLOPS = 5e9
-COMPILED_FLOPS = 18e9
-COMPILE_S = 15.0
-COMPILE_S_PER_LAYER = 12.0
+EAGER_FLOPS = 14e9
+COMPILED_FLOPS = 25e9
+COMPILE_S = 10.0
+COMPILE_S_PER_LAYER = 11.0
 
 
 def make_packs(experiments: list[Experiment], generation: int = 0) -> list[Pack]:
@@ -53,6 +56,27 @@ def slice_width(execution: Execution, members: int) -> int:
     widest = execution.width or WIDTH
     slices = math.ceil(members / widest)
     return math.ceil(members / slices)
+
+
+def estimate_s(store: Store, packs: list[Pack], settings: Settings) -> tuple[float, bool]:
+    """Seconds to train packs here, and whether they come from a measurement of this machine.
+
+    From the rates of the last `orchestrator bench` in each mode, else from the defaults above.
+    Compilation counts once for every compiled shape.
+    """
+    rate = {"eager": EAGER_FLOPS, "compiled": COMPILED_FLOPS}
+    measurements = kept(store)
+    for row in (r for m in measurements for r in m["rows"]):
+        rate[row["mode"]] = row["flops_per_s"]
+    seconds, shapes = 0.0, {}
+    for pack in packs:
+        run, compiled = pack.runs[0], pack.frozen.compile
+        flops = train_flops(run) * len(pack.run_ids)
+        seconds += flops / rate["compiled" if compiled else "eager"]
+        if compiled:
+            shapes[run.shape_id] = COMPILE_S + COMPILE_S_PER_LAYER * run.model.depth
+    at_once = max(1, min(processes(settings), len(packs)))
+    return (seconds + sum(shapes.values())) / at_once, bool(measurements)
 
 
 def processes(settings: Settings) -> int:
