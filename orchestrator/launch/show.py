@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from orchestrator.cost import parameters, train_flops
+from orchestrator.launch.packs import estimate_s
 from orchestrator.launch.plan import DONE, UNDER_WAY, Plan
 from orchestrator.launch.status import SweepStatus
 from orchestrator.records.attempts import attempts, results
@@ -88,6 +89,9 @@ def plan_lines(plan: Plan, store: Store, console: Console | None = None) -> None
     flops = sum(train_flops(r) for r in plan.to_train)
     say(f"to train: {len(plan.to_train)} runs in {len(plan.launch)} packs ({packs}),"
         f" {flops:.3g} FLOPs")  # fmt: skip
+    seconds, measured = estimate_s(store, plan.launch, plan.settings)
+    source = "measured here" if measured else "nothing measured here: run `orchestrator bench`"
+    say(f"about {seconds / 60:.1f} min on this machine ({source})")
 
 
 def status_json(states: list[SweepStatus]) -> list[dict[str, Any]]:
