@@ -87,6 +87,9 @@ class Sink:
                 break
             for feed in self.feeds:
                 feed.job_ended()
+            left = [s for f in self.feeds for s in f.streams.values() if not s.idle]
+            if left and all(s.not_before > deadline for s in left):
+                break  # the client refused them all: no try is left in the time there is
             time.sleep(min(0.2, self.tracking.poll_s))
         return [s.identity.id for f in self.feeds for s in f.streams.values() if not s.closed]
 

@@ -102,3 +102,15 @@ def test_switched_off_by_the_user(bench):
     assert not bench.server.all_runs() and not list(bench.folder.rglob("*.wandb"))
     pushed = bench.orchestrator("push", "s")
     assert pushed.returncode == 2 and "switched off" in pushed.stderr
+
+
+def test_no_key(bench):
+    """Nobody is logged in: training goes on with one warning, push says so in one line."""
+    (pack,) = bench.planned(packs=1, runs=2)
+    bench.env.pop("WANDB_API_KEY")
+    out, error = bench.job([pack], pace_s=0.002).communicate(timeout=60)
+    assert "trained" in out and error.count("push` sends what is missing") == 1, error
+    pushed = bench.orchestrator("push", "s")
+    assert pushed.returncode == 2 and len(pushed.stderr.splitlines()) == 1, pushed.stderr
+    assert pushed.stderr.startswith("orchestrator: W&B: ")
+    assert not bench.server.all_runs()
