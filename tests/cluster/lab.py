@@ -53,6 +53,11 @@ def ask(environment: dict[str, str], *words: str) -> str:
     return out.stdout.strip()
 
 
+def tell(environment: dict[str, str], *words: str) -> None:
+    """One of Slurm's commands that may come too late, or find its work done already."""
+    subprocess.run(words, env=environment, capture_output=True, timeout=60, check=False)
+
+
 def until(condition: Callable[[], object], seconds: float, what: str) -> None:
     """Wait for a condition. Raises: TimeoutError that says `what` did not come."""
     end = time.monotonic() + seconds

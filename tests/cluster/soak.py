@@ -90,11 +90,7 @@ class Soak:
     def _job(self, state: str, *words: str) -> None:
         ids = [q[0] for q in self.queue() if q[1] == state]
         if ids:
-            self._try(*words, self.rng.choice(ids))
-
-    def _try(self, *words: str) -> None:
-        """A command that may come too late for its job."""
-        subprocess.run(words, env=self.environment, capture_output=True, timeout=60, check=False)
+            lab.tell(self.environment, *words, self.rng.choice(ids))
 
     def _kill_node(self) -> None:
         node = self._node()
@@ -113,8 +109,8 @@ class Soak:
         if node is None:
             return
         words = ("scontrol", "update", f"nodename={node}")
-        self._try(*words, "state=down", "reason=soak")
-        self._later(node, lambda: self._try(*words, "state=resume"))
+        lab.tell(self.environment, *words, "state=down", "reason=soak")
+        self._later(node, lambda: lab.tell(self.environment, *words, "state=resume"))
 
     def _node(self) -> str | None:
         """A node that stands; None where only one is left."""
@@ -122,7 +118,7 @@ class Soak:
         return self.rng.choice(free) if len(free) > 1 else None
 
     def _preempt(self) -> None:
-        self._try("sbatch", "-p", "high", "-N1", "-n1", "--exclusive", "-t1", "-o", "/dev/null",
+        lab.tell(self.environment, "sbatch", "-p", "high", "-N1", "-n1", "--exclusive", "-t1", "-o", "/dev/null",
                   "--wrap=sleep 3")  # fmt: skip
 
     def _early(self) -> None:
