@@ -143,8 +143,9 @@ class PackFeed:
         for result in found:
             result = {**result, "attempt": self.attempt.number}
             self.found.setdefault(result["run_id"], result)
-            if self.by_run:
-                self.streams[self.pack.run_ids.index(result["run_id"])].ending = run_ending(result)
+            slot = self.pack.run_ids.index(result["run_id"])
+            if self.by_run and slot in self.streams:
+                self.streams[slot].ending = run_ending(result)
         if not self.by_run and len(self.found) == len(self.pack.run_ids):
             self.streams[0].ending = pack_ending(list(self.found.values()))
 
