@@ -22,7 +22,8 @@ def draw(result: FitResult) -> Figure | str:
         why = next((f.words[0] for f in (result.fungibility or {}).values() if f.words), "")
         return f"collapse against N_eff: {why or 'no exchange was computed'}"
     fig, axes = style.panels(len(defined), height=2.3, most=3, sharey=True)
-    depths = sorted({int(d) for f in defined.values() for d in f.effective["depth"]})
+    depths = sorted({int(d) for f in defined.values()
+                     for d in f.effective.loc[f.effective["place"] == "inside", "depth"]})
     for ax, (arm, found) in zip(axes, defined.items(), strict=True):
         table = found.effective
         place = style.gamma_axis(ax, table["gamma"])

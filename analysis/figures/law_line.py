@@ -128,7 +128,7 @@ def _legend(fig: Figure, fits: list[GammaStarFit], rivals: list[str]) -> None:
     if kinds & {"left", "right"}:
         entries.append(Line2D([], [], marker="^" if "right" in kinds else "v", linestyle="none",
                               markerfacecolor="white", markeredgecolor=red,
-                              label="at the grid's edge: a bound"))
+                              label="at an edge: a bound"))
     if any(f.line is not None for f in fits):
         entries.append(Line2D([], [], color=blue, label="a·N⁻ᵇ, fitted"))
         entries.append(Patch(color=blue, alpha=0.18, linewidth=0, label="95 % band"))
@@ -136,8 +136,8 @@ def _legend(fig: Figure, fits: list[GammaStarFit], rivals: list[str]) -> None:
                           label="published 4.17·N$^{-0.74}$"))
     if any(f.held_out is not None for f in fits):
         entries.append(Line2D([], [], marker="D", color=style.COLOURS[3], linewidth=0.8,
-                              markersize=3.5, label="held-out depth, predicted"))
+                              markersize=3.5, label="held-out, predicted"))
     for at, name in enumerate(rivals):
-        entries.append(Line2D([], [], color=style.GREY, linewidth=0.8, label=f"rival: {NAMES.get(name, name)}",
+        entries.append(Line2D([], [], color=style.GREY, linewidth=0.8, label=f"vs {NAMES.get(name, name)}",
                               linestyle=(0, style.DASHES[at % len(style.DASHES)])))
     style.legend(fig, entries)

@@ -7,6 +7,7 @@ embedded). γ = 0 has a place on every γ axis, and the axis label says so.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -15,7 +16,14 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
+from matplotlib.ticker import (
+    FixedLocator,
+    FuncFormatter,
+    LogLocator,
+    MaxNLocator,
+    NullFormatter,
+    NullLocator,
+)
 
 SINGLE, DOUBLE = 3.4, 7.0  # inches
 # Okabe and Ito (2008) without the yellow, which is too light on white
@@ -76,7 +84,8 @@ def legend(fig: Figure, entries: list) -> None:
     """A legend below all panels, in as many columns as fit; the figure grows by its height."""
     if not entries:
         return
-    widest = max(len(entry.get_label()) for entry in entries) * 0.056 + 0.42  # inches at 7 pt
+    plain = [re.sub(r"[${}^]", "", entry.get_label()) for entry in entries]
+    widest = max(map(len, plain)) * 0.056 + 0.42  # inches at 7 pt
     columns = max(1, min(len(entries), int(fig.get_figwidth() / widest)))
     rows = -(-len(entries) // columns)
     fig.set_figheight(fig.get_figheight() + 0.15 * rows + 0.08)
@@ -127,11 +136,17 @@ def log_ticks(ax: Axes, axis: str, values: Iterable[float] | None = None) -> Non
         which.set_major_locator(FixedLocator(sorted(values)))
         which.set_minor_locator(NullLocator())
     else:
-        low, high = ax.get_xlim() if axis == "x" else ax.get_ylim()
+        low, high = sorted(ax.get_xlim() if axis == "x" else ax.get_ylim())
         decades = np.log10(max(high, 1e-300) / max(low, 1e-300))
         every = tuple(range(1, 10))
-        steps = [(2.2, (1.0,)), (1.0, (1.0, 2.0, 5.0)), (0.5, (1.0, 2.0, 3.0, 5.0, 7.0)), (0, every)]
-        subs = next((s for least, s in steps if decades > least), every)
+        if decades < 0.5:  # too short for 1-2-5 steps: round numbers as on a linear axis
+            near = MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
+            which.set_major_locator(FixedLocator([v for v in near if low <= v <= high]))
+            which.set_minor_locator(NullLocator())
+            which.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.4g}"))
+            return
+        steps = [(2.2, (1.0,)), (1.0, (1.0, 2.0, 5.0)), (0, (1.0, 2.0, 3.0, 5.0, 7.0))]
+        subs = next(s for least, s in steps if decades > least)
         which.set_major_locator(LogLocator(subs=subs, numticks=9))
         which.set_minor_locator(LogLocator(subs=every, numticks=30))
     which.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
