@@ -229,11 +229,12 @@ def check_once(runs: pd.DataFrame) -> None:
 
 
 def check_one_setting(runs: pd.DataFrame) -> None:
-    """One task and one budget, in whatever columns say them."""
+    """One task and one budget, in whatever columns say them; a diverged run may have ended early."""
+    completed = runs[runs["status"] == "completed"]
     for column in runs.columns:
         if column not in ONE_VALUED and not column.startswith(ONE_VALUED_GROUPS):
             continue
-        values = runs[column].dropna().map(str).unique()
+        values = completed[column].dropna().map(str).unique()
         if len(values) > 1:
             what = "tasks" if column.startswith("task") or column == "chance" else "budgets"
             shown = ", ".join(sorted(values)[:4])

@@ -198,6 +198,13 @@ def test_unfinished_sweep_names_what_is_missing(tmp_path, capsys):
     assert "reason=absent" in err
 
 
+def test_a_diverged_run_may_have_ended_early(tmp_path, capsys):
+    frame = small()
+    frame.loc[5, ["status", "val_loss", "steps"]] = ["diverged", np.nan, 10]
+    status, out, _, _ = run(frame, tmp_path, capsys, "--quick", "--json")
+    assert status == 0 and strict(out)[0]["data"]["diverged"] == 1
+
+
 def test_help_imports_nothing_heavy():
     code = (
         "import sys\nfrom analysis.cli import main\n"

@@ -160,7 +160,8 @@ def interval(
 
     All interior: estimate -/+ t(K - p) standard errors. With censored depths: the values whose
     profile deviance stays under k ln(1 + t^2/(k - p)), which is the same interval where nothing
-    is censored (k interior optima).
+    is censored (k interior optima). Censored depths count for nothing in k: counted as half a
+    depth each, simulated intervals covered in .83-.93 instead of .93-.965.
     """
     fit = regress(points, design)
     estimate = float(fit.coefficients[which])

@@ -22,7 +22,9 @@ from analysis.laws.gamma_star.rivals import NEEDED
 
 LEAST_DEPTHS = 6
 MARGIN = (np.log(0.75), np.log(1.25))  # a depth's departure from the law, as a factor of gamma*
-LARGEST_OFFSET = 1.0  # set from simulation: docs/notebook-analysis.md, "offset"
+# The offset's interval must hold 0 and end below gamma* at the deepest depth: an offset as large
+# as that would leave no power law to see there.
+LARGEST_OFFSET = 1.0
 
 
 def equivalence(points: Points, law: Regression, df: float, curves: Sequence[DepthCurve]) -> dict:
