@@ -22,8 +22,9 @@ from orchestrator.launch.plan import Plan, unfinished_state
 from orchestrator.launch.progress import Progress
 from orchestrator.launch.sbatch import max_array_size, parameters, refused
 from orchestrator.records.attempts import attempts, results
-from orchestrator.records.jobs import holders, new_array, passed, record
+from orchestrator.records.jobs import abandoned, holders, new_array, passed, record
 from orchestrator.records.packs import Pack
+from orchestrator.records.queue import cancel_task
 from orchestrator.records.store import Store
 
 TIMEOUTS = 1_000_000
@@ -38,6 +39,8 @@ def launch(store: Store, plan: Plan) -> int:
     Raises: UserError where Slurm refuses; what was queued before stays so.
     """
     settings = plan.settings
+    for task in abandoned(store):  # its packs are queued anew; released later, it would be idle
+        cancel_task(task)
     shares = balanced(plan.launch, settings.cluster.max_jobs)
     size = max_array_size()
     groups = [shares[i : i + size] for i in range(0, len(shares), size)]

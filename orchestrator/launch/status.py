@@ -9,7 +9,7 @@ from typing import Any
 
 from orchestrator.launch.plan import unfinished_state
 from orchestrator.records.attempts import Attempt, attempts, results
-from orchestrator.records.jobs import Holder, JobArray, holders, job_arrays
+from orchestrator.records.jobs import Holder, JobArray, held_back, holders, job_arrays
 from orchestrator.records.manifests import Sweep
 from orchestrator.records.packs import read_pack
 from orchestrator.records.queue import accounted
@@ -56,7 +56,9 @@ def sweep_status(store: Store, sweep: Sweep) -> SweepStatus:
             continue
         holder = (held or {}).get(pack_id)
         state = unfinished_state(tries, holder)
-        if holder is not None and holder.queued.state == "COMPLETING" and state in GONE:
+        if holder is not None and held_back(holder.queued):
+            state = "dead"
+        elif holder is not None and holder.queued.state == "COMPLETING" and state in GONE:
             state = "queued"
         counts[state] += len(open_runs)
         if state == "running":

@@ -66,7 +66,8 @@ def holders(
 ) -> dict[str, Holder] | None:
     """The queued or running task that has each pack on its list; None where squeue is silent.
 
-    `ending`: count tasks that are leaving, too; a requeued one does so before it waits again.
+    `ending`: count tasks that are leaving, too; a requeued one does so before it waits again; and
+    tasks that Slurm holds back for good.
     """
     arrays = job_arrays(store) if arrays is None else arrays
     if not arrays:
@@ -80,11 +81,22 @@ def holders(
         array = by_name.get(task.name)
         if array is None or (task.task or 0) >= len(array.tasks):
             continue
-        if state.state == "COMPLETING" and not ending:
+        if (state.state == "COMPLETING" or held_back(state)) and not ending:
             continue
         for pack_id in array.tasks[task.task or 0]:
             out[pack_id] = Holder(array, task, state)
     return out
+
+
+def held_back(state: Queued) -> bool:
+    """Whether Slurm holds a task back for good because its launch failed: it waits for nobody."""
+    return state.state == "PENDING" and "launch failed" in state.reason.lower().replace("_", " ")
+
+
+def abandoned(store: Store) -> list[Task]:
+    """Tasks of the store's arrays that Slurm holds back for good."""
+    queue = queued(a.name for a in job_arrays(store)) or {}
+    return [task for task, state in queue.items() if held_back(state)]
 
 
 def passed(holder: Holder, tries: list[Attempt]) -> bool:

@@ -112,6 +112,13 @@ def cancel(names: Iterable[str]) -> None:
     _said.clear()
 
 
+def cancel_task(task: Task) -> None:
+    """scancel of one task, if it is still there."""
+    number = str(task.job) if task.task is None else f"{task.job}_{task.task}"
+    _run(["scancel", f"--name={task.name}", number])
+    _said.clear()
+
+
 def forget() -> None:
     """Ask afresh next time."""
     _said.clear()

@@ -91,12 +91,15 @@ class Sandbox:
         self.drain()
 
     def drain(self, seconds: float = 300) -> None:
-        """Wait until nothing of this sandbox's is in the queue."""
+        """Wait until nothing of this sandbox's is in the queue, or only what Slurm holds back."""
         names = [p.stem for p in (self.folder / "runs/jobs").glob("*.json")]
         asked = f"--name={','.join(names)}"
-        lab.until(
-            lambda: not lab.ask(self.environment, "squeue", "-h", asked), seconds, "an empty queue"
-        )
+
+        def empty() -> bool:
+            rows = lab.ask(self.environment, "squeue", "-h", "-o", "%r", asked).splitlines()
+            return all("launch failed" in reason for reason in rows)
+
+        lab.until(empty, seconds, "an empty queue")
 
     def begun(self, tasks: int, seconds: float = 180) -> None:
         """Wait until so many tasks train."""

@@ -11,7 +11,7 @@ from orchestrator.errors import UserError
 from orchestrator.launch.sbatch import max_array_size
 from orchestrator.launch.slurm import balanced
 from orchestrator.records import queue
-from orchestrator.records.jobs import Holder, JobArray, holders, passed, record
+from orchestrator.records.jobs import Holder, JobArray, abandoned, holders, passed, record
 from orchestrator.records.liveness import alive, owner
 from orchestrator.records.queue import Queued, Task
 from orchestrator.records.store import Store
@@ -89,6 +89,16 @@ def test_who_holds_a_pack(command, tmp_path):
     assert set(holders(store, ending=True)) == {"a", "b", "c"}
     command("squeue", "exit 1")
     assert holders(store) is None
+
+
+def test_a_task_that_slurm_holds_back_for_good_holds_no_pack(command, tmp_path):
+    store = Store(tmp_path)
+    record(store, JobArray("tiny-1", "tiny", [["a"]], "logs", 1.0))
+    answer = row("tiny-1", 7, "0", "PENDING", 1, "launch failed requeued held")
+    command("squeue", f"cat <<'E'\n{answer}\nE")
+    assert holders(store) == {}
+    assert set(holders(store, ending=True)) == {"a"}
+    assert abandoned(store) == [Task("tiny-1", 7, 0)]
 
 
 def test_a_running_task_that_has_tried_a_pack_does_not_hold_it():
