@@ -164,6 +164,8 @@ def test_bimodal_runs_have_a_rate_of_formation():
     assert result.laws[0].data["bimodal"]
     rate = result.formation
     assert np.all(rate["low"] <= rate["rate"]) and np.all(rate["rate"] <= rate["high"])
+    assert abs(np.average(rate["fitted"], weights=rate["runs"])
+               - rate["formed"].sum() / rate["runs"].sum()) < 1e-6  # fmt: skip
     assert "formed only" in set(result.specification["diverged"])
     assert any("rate of formation" in note for note in result.notes)
     assert not fit(table(rows(QUIET)), explore=False).laws[0].data["bimodal"]

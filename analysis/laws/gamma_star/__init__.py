@@ -8,13 +8,14 @@ FitResult
     arms            dict[str, GammaStarFit] one per arm, in the table's order
     metric, form, window                   the frozen primary choice
     attribution     dict                   {"verdict": "momentum" | "softmax scale" | "untested" |
-                                           "no law", "words": str, "arms": {arm: verdict}}
+                                           "no law" | "not distinguishable", "words": str, "arms": {arm: verdict}}
     specification   DataFrame              arm, metric, form, window, diverged, b, low, high, a,
                                            interior, depths, primary (bool): one row a choice
     training_time   DataFrame              arm, step, tokens, b, low, high, interior
                                            (empty without curves.parquet)
     divergence      DataFrame              arm, depth, width, gamma, runs, diverged, rate, fitted
-    formation       DataFrame              arm, depth, width, gamma, runs, formed, rate, low, high
+    formation       DataFrame              arm, depth, width, gamma, runs, formed, rate, low, high,
+                                           fitted
     learning_rates  DataFrame              arm, depth, width, gamma, lr, rates, tuned_on, at_edge
     fungibility     dict[str, Fungibility] per arm: N_eff, exchange, MRS (see fungibility.py)
     notes           list[str]              findings, in words

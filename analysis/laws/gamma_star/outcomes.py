@@ -64,7 +64,8 @@ def formed(runs: pd.DataFrame) -> np.ndarray:
 
 
 def formation(runs: pd.DataFrame) -> pd.DataFrame:
-    """Rate of formation per (arm, depth, width, gamma) over seeds, Wilson intervals."""
+    """Rate of formation per (arm, depth, width, gamma) over seeds: Wilson intervals, and a
+    logistic fit in ln N and a quadratic of ln(1 + gamma); `fitted` is NaN where it is separated."""
     from statsmodels.stats.proportion import proportion_confint
 
     part = runs[(runs["status"] == "completed") & runs["gamma"].notna()]
@@ -74,7 +75,15 @@ def formation(runs: pd.DataFrame) -> pd.DataFrame:
         .agg(runs="size", formed="sum", rate="mean").reset_index()
     )  # fmt: skip
     low, high = proportion_confint(out["formed"], out["runs"], method="wilson")
-    return out.assign(low=low, high=high)
+    out = out.assign(low=low, high=high, fitted=np.nan)
+    for _, rows in out.groupby("arm"):
+        if 0 < rows["formed"].sum() < rows["runs"].sum():
+            x = np.log1p(rows["gamma"])
+            out.loc[rows.index, "fitted"] = logistic(
+                np.column_stack([np.log(rows["depth"]), x, x**2]),
+                rows["formed"].to_numpy(), rows["runs"].to_numpy(),
+            )  # fmt: skip
+    return out
 
 
 def bimodal(runs: pd.DataFrame) -> bool:
