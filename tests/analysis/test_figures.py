@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
+from matplotlib.text import Text
 
 from analysis.figures import figures, plot, style
 from tests.analysis import made_up
@@ -53,15 +56,22 @@ def test_no_optimum_anywhere_is_said_and_not_drawn(tmp_path):
     assert any("no depth of any arm has an optimum" in line for line in said)
 
 
-def test_every_text_stays_on_the_canvas(demo):
-    for figure in figures(demo).values():
-        if isinstance(figure, str):
-            continue
+def test_texts_stay_on_the_canvas_and_tick_labels_apart(demo):
+    drawn = [f for f in figures(demo).values() if not isinstance(f, str)]
+    assert len(drawn) >= 6
+    for figure in drawn:
         with style.styled():
-            figure.canvas.draw()
-            box = figure.bbox.padded(1)
-            for text in figure.findobj(match=lambda a: hasattr(a, "get_text")):
-                if text.get_text() and text.get_visible():
-                    extent = text.get_window_extent()
-                    if extent.width and text.axes is None:
-                        assert box.x0 <= extent.x0 and extent.x1 <= box.x1, text.get_text()
+            style.settle(figure)
+        box = figure.bbox.padded(2)
+        for text in figure.findobj(Text):
+            if text.get_visible() and text.get_text().strip() and text.axes is None:
+                extent = text.get_window_extent()
+                assert box.x0 <= extent.x0 and extent.x1 <= box.x1, text.get_text()
+        for axes in figure.axes:
+            for axis in (axes.xaxis, axes.yaxis):
+                low, high = sorted(axis.get_view_interval())
+                labels = [t.label1.get_window_extent() for t in axis.get_major_ticks()
+                          if t.label1.get_visible() and t.label1.get_text()
+                          and low <= t.get_loc() <= high]
+                for one, other in itertools.combinations(labels, 2):
+                    assert not one.overlaps(other), (axes.get_title(), axis.axis_name)
