@@ -94,6 +94,7 @@ void position(const Shape& s, const float* z, const float* cos, const float* sin
   for (int t = 0; t < s.length; ++t) {
     const float* x = z + t * s.row();
     float* y = turned + t * wide;
+    for (int i = s.dim; i < wide; ++i) y[i] = 0;  // position_back may have left another run's NaN
     if (cos == nullptr) {
       for (int i = 0; i < s.dim; ++i) y[i] = x[i];
     } else {
