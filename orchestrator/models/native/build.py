@@ -37,9 +37,12 @@ def library(name: str) -> ctypes.CDLL | None:
     key = [source.read_text(), *FLAGS, compiler, platform.machine(), _processor()]
     digest = hashlib.sha256("\0".join(key).encode()).hexdigest()[:16]
     target = _folder() / f"{name}-{digest}.so"
-    if not target.exists() and not _build(compiler, source, target):
+    try:
+        if not target.exists() and not _build(compiler, source, target):
+            return None
+        return ctypes.CDLL(str(target))
+    except OSError:  # a cache that can't be written, or libraries that can't be loaded from it
         return None
-    return ctypes.CDLL(str(target))
 
 
 def _build(compiler: str, source: Path, target: Path) -> bool:
