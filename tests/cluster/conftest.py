@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
+import tempfile
+from pathlib import Path
+
 import pytest
 
 from tests.cluster import lab
@@ -13,5 +17,8 @@ def slurm(tmp_path_factory: pytest.TempPathFactory):
     reason = lab.missing()
     if reason:
         pytest.skip(reason)
-    with lab.cluster(tmp_path_factory.mktemp("slurm")) as environment:
-        yield environment
+    # Its ports are fixed: of several processes that run tests, one has the cluster at a time.
+    with open(Path(tempfile.gettempdir()) / "orchestrator-slurm-lab.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with lab.cluster(tmp_path_factory.mktemp("slurm")) as environment:
+            yield environment
