@@ -15,6 +15,7 @@ import pandas as pd
 from scipy.optimize import isotonic_regression
 from scipy.stats import t as student
 
+from analysis.laws.exchange_words import best_gamma, in_words, means
 from analysis.laws.gamma_star.cells import Cells
 
 DRAWS = 2000
@@ -103,13 +104,6 @@ def baseline(zeros: list[Cells]) -> pd.DataFrame:
     return out.sort_values("depth", ignore_index=True).drop(columns="variance")
 
 
-def means(cells: Cells) -> tuple[np.ndarray, np.ndarray]:
-    """Cell means and standard errors (G,)."""
-    count = np.maximum(np.isfinite(cells.y).sum(0), 1)
-    mean, _ = cells.means()
-    return mean, np.sqrt(cells.variance / 2 / count)
-
-
 def draws(mean: np.ndarray, se: np.ndarray, df: float, rng: np.random.Generator) -> np.ndarray:
     """(DRAWS, n) of the mean's t distribution."""
     return mean + se * rng.standard_t(df, (DRAWS, len(mean)))
@@ -188,13 +182,6 @@ def substitution(groups: list[Cells], samples: dict) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=RATE)
 
 
-def best_gamma(cells: Cells) -> float | None:
-    """The positive gamma with the best mean."""
-    mean, _ = means(cells)
-    inside = np.flatnonzero(cells.positive & np.isfinite(mean))
-    return float(cells.gamma[inside[np.argmin(mean[inside])]]) if len(inside) else None
-
-
 def cost_table(groups: list[Cells], samples: dict, costs: pd.DataFrame | None,
                metric: str) -> pd.DataFrame:  # fmt: skip
     """What the loss at the best gamma costs without momentum: FLOPs and parameters, log-log
@@ -259,42 +246,3 @@ def interacts(effective: pd.DataFrame, samples: dict) -> dict[str, Any]:
     return {"slope": float(np.median(slope)), "low": low, "high": high, "interaction": found,
             "words": f"{words} (slope of ln(N_eff/N) {np.median(slope):.2g} "
                      f"[{low:.2g}, {high:.2g}])"}  # fmt: skip
-
-
-def bracket(low: float, high: float, digits: str = ".2g") -> str:
-    """[1.6, 2.3], with what isn't bounded said."""
-    ends = ("unbounded" if not np.isfinite(v) else format(v, digits) for v in (low, high))
-    return f"[{', '.join(ends)}]"
-
-
-def in_words(groups, effective, rate, cost, interaction) -> list[str]:
-    """Sentences a person would say."""
-    out = []
-    for cells in groups:
-        gamma = best_gamma(cells)
-        row = effective[(effective["depth"] == cells.depth) & (effective["gamma"] == gamma)]
-        if row.empty:
-            continue
-        row = row.iloc[0]
-        if row["place"] == "inside":
-            out.append(f"at depth {cells.depth}, momentum (gamma = {gamma:.3g}) is worth "
-                       f"{row['worth']:.2g} {bracket(row['worth_low'], row['worth_high'])} "
-                       f"layers")  # fmt: skip
-        elif row["place"] == "above":
-            least = "" if not np.isfinite(row["worth_low"]) else f" (at least {row['worth_low']:.2g})"
-            out.append(f"at depth {cells.depth}, momentum (gamma = {gamma:.3g}) is worth more "
-                       f"layers than were trained{least}")  # fmt: skip
-        else:
-            out.append(f"at depth {cells.depth}, momentum is worth no layer")
-    for r in rate.itertuples():
-        buys, low, high = (100 * np.expm1(v * np.log(2)) for v in (r.mrs, r.low, r.high))
-        out.append(f"at depth {r.depth} around gamma = {r.gamma:.2g}, doubling gamma buys "
-                   f"{buys:.0f} % depth {bracket(low, high, '.0f')}")  # fmt: skip
-    for r in cost.itertuples():
-        if np.isfinite(r.ratio):
-            unit = "FLOPs" if r.unit == "flops" else "parameters"
-            out.append(f"the loss of depth {r.depth} with momentum costs {r.ratio:.2g} "
-                       f"{bracket(r.low, r.high)} times the {unit} without")  # fmt: skip
-    if interaction.get("words"):
-        out.append(interaction["words"])
-    return out

@@ -13,7 +13,8 @@ from scipy.stats import t as student
 from analysis.laws.gamma_star import verdict
 from analysis.laws.gamma_star.adequacy import LOCAL_WINDOW, misfit
 from analysis.laws.gamma_star.cells import Cells
-from analysis.laws.gamma_star.curve_fit import CurveFit, fit_curves, usable
+from analysis.laws.gamma_star.curve_fit import fit_curves, usable
+from analysis.laws.gamma_star.depth_curves import bare, depth_curve, empty, residual_table
 from analysis.laws.gamma_star.depth_law import (
     LEAST_INTERIOR,
     Points,
@@ -24,17 +25,13 @@ from analysis.laws.gamma_star.depth_law import (
     power_design,
     regress,
 )
+from analysis.laws.gamma_star.entries import held_words, optimum_json, rival_json
 from analysis.laws.gamma_star.held_out import chosen, hold_out
 from analysis.laws.gamma_star.joint import joint
-from analysis.laws.gamma_star.metrics import unscale
-from analysis.laws.gamma_star.optimum import degrees, optima, untold
+from analysis.laws.gamma_star.optimum import degrees, optima
 from analysis.laws.gamma_star.outcome import (
-    DepthCurve,
     DepthLine,
     GammaStarFit,
-    HeldOut,
-    Optimum,
-    RivalFit,
 )
 from analysis.laws.gamma_star.rivals import offset_interval, rivals
 from analysis.laws.result import Law, Parameter
@@ -157,17 +154,6 @@ def judge(fit: GammaStarFit, more: dict[str, dict[str, Any]], judged: bool) -> G
     return replace(fit, law=law, words=words)
 
 
-def held_words(h: HeldOut) -> str:
-    """A held-out depth in a sentence: prediction, interval, error against naive rivals."""
-    said = (f"held out ({h.condition}) depth {h.depth}: predicted {h.predicted:.3g} "
-            f"[{h.low:.3g}, {h.high:.3g}]")  # fmt: skip
-    if h.observed is None:
-        return f"{said}, no optimum inside the grid there"
-    rest = ", ".join(f"{name} {100 * np.expm1(v):.0f} %" for name, v in h.naive.items())
-    return (f"{said}, seen {h.observed:.3g} ({'inside' if h.inside else 'OUTSIDE'}); off by "
-            f"{100 * np.expm1(h.log_error):.0f} % ({rest})")  # fmt: skip
-
-
 def p_of_zero(points: Points, law: Regression, design: np.ndarray) -> float | None:
     """p of b = 0, by the test whose inversion is b's interval."""
     if law.df < 1:
@@ -211,81 +197,3 @@ def depth_line(points: Points, law: Regression, level: float = 0.95) -> DepthLin
     band, wide = (np.minimum(reach * np.sqrt(v), 50) for v in (variance, new))
     return DepthLine(int(width[0]), depth, np.exp(centre), np.exp(centre - band),
                      np.exp(centre + band), np.exp(centre - wide), np.exp(centre + wide))  # fmt: skip
-
-
-def depth_curve(fit: CurveFit, best: Optimum, metric: str, observed: pd.DataFrame,
-                lack: dict[str, Any]) -> DepthCurve:  # fmt: skip
-    """The curve in the metric's unit with a pointwise 95 % band."""
-    cells = fit.cells
-    gamma = np.exp(np.linspace(*fit.hull, 160))
-    y = fit.value(gamma)
-    sd = np.sqrt(np.nan_to_num(fit.jackknife(fit.value(gamma, fit.p_without))))
-    reach = np.minimum(student.ppf(0.975, degrees(fit)) * sd, 20.0)
-    fitted, one, other = (unscale(v, metric) for v in (y, y - reach, y + reach))
-    mine = here(observed, cells.depth, cells.width)
-    zero = mine[(mine["gamma"] == 0) & mine["used"]]["value"]
-    names = ("ln_gamma_star", "ln_alpha", "ln_beta", "h", "logit_floor", "ln_g0")
-    if fit.form != "two_sided":
-        names = tuple(f"c{i}" for i in range(len(fit.p)))
-    return DepthCurve(
-        cells.depth, cells.width, metric, gamma, fitted, np.minimum(one, other),
-        np.maximum(one, other), mine, float(zero.mean()) if len(zero) else None, best, fit.form,
-        {n: float(v) for n, v in zip(names, fit.p, strict=True)}, lack,
-    )  # fmt: skip
-
-
-def here(observed: pd.DataFrame, depth: int, width: int) -> pd.DataFrame:
-    """The runs of one depth."""
-    mine = observed[(observed["depth"] == depth) & (observed["width"] == width)]
-    return mine.drop(columns=["depth", "width"]).reset_index(drop=True)
-
-
-def bare(cells: Cells, metric: str, observed: pd.DataFrame, form: str) -> DepthCurve:
-    """A depth with too few gammas, or no variation, for a curve."""
-    count = int(cells.positive.sum())
-    mean, weight = cells.means()
-    flat = np.ptp(mean[weight > 0]) <= 1e-9
-    why = f"the {metric} doesn't vary" if flat else f"{count} gammas above 0 are too few for a curve"
-    return empty(cells.depth, cells.width, metric, observed, form, why)
-
-
-def empty(depth: int, width: int, metric: str, observed: pd.DataFrame, form: str,
-          why: str = "no run converged with a gamma of 0 or above") -> DepthCurve:  # fmt: skip
-    """A depth that has runs but no curve."""
-    none = np.array([])
-    return DepthCurve(depth, width, metric, none, none, none, none, here(observed, depth, width),
-                      None, untold(depth, width, why), form, {}, {})  # fmt: skip
-
-
-def optimum_json(o: Optimum) -> dict[str, Any]:
-    """A depth's optimum in laws.json."""
-    names = ("depth", "width", "kind", "gamma", "low", "high", "bound_low", "bound_high",
-             "plateau_low", "plateau_high", "epsilon", "best", "log_se")  # fmt: skip
-    return {name: getattr(o, name) for name in names}
-
-
-def rival_json(r: RivalFit) -> dict[str, Any]:
-    """A rival in laws.json."""
-    return {"name": r.name, "nested": r.nested, "delta_ic": r.delta_ic, "excluded": r.excluded,
-            "parameters": r.parameters, "words": r.words}  # fmt: skip
-
-
-def residual_table(fits: list[CurveFit], observed: pd.DataFrame) -> pd.DataFrame:
-    """Residuals of the used runs on the fitting scale."""
-    columns = ["depth", "width", "gamma", "seed", "lr", "fitted", "residual", "standardised"]
-    parts = []
-    for fit in fits:
-        cells = fit.cells
-        mine = observed[(observed["depth"] == cells.depth) & (observed["width"] == cells.width)
-                        & observed["used"]]  # fmt: skip
-        index = np.searchsorted(cells.gamma, mine["gamma"].to_numpy(float))
-        kept = fit.keep[np.minimum(index, len(cells.gamma) - 1)]
-        mine, index = mine[kept], index[kept]
-        fitted = fit.value(cells.gamma[index])
-        residual = mine["y"].to_numpy(float) - fitted
-        part = mine[["depth", "width", "gamma", "seed", "lr"]].assign(
-            fitted=fitted, residual=residual,
-            standardised=residual / np.sqrt(cells.variance[index]),
-        )  # fmt: skip
-        parts.append(part)
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
