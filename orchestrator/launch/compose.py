@@ -84,6 +84,7 @@ class _Composer:
         self.parser = OverridesParser.create(config_loader=loader)
         self.bases: dict[tuple[str, ...], tuple[dict[str, Any], DictConfig | None]] = {}
         self.parsed: dict[str, tuple[bool, Override]] = {}
+        self.groups: dict[str, bool] = {}
 
     def tree(self, job: list[str]) -> dict[str, Any]:
         """The resolved plain config of one job."""
@@ -117,10 +118,12 @@ class _Composer:
         if word not in self.parsed:
             (override,) = self.parser.parse_overrides([word])
             name = override.key_or_group
-            is_group = bool(self.loader.get_group_options(name, ObjectType.CONFIG))
+            if name not in self.groups:  # Hydra looks through the whole search path for it
+                options = self.loader.get_group_options(name, ObjectType.CONFIG)
+                self.groups[name] = bool(options)
             simple = (
                 override.type == OverrideType.CHANGE
-                and not is_group
+                and not self.groups[name]
                 and override.package is None
                 and not name.startswith("hydra.")
                 and not isinstance(override.value(), dict)
