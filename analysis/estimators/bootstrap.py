@@ -7,6 +7,7 @@ starts; if that finds lower objectives, all of them are, so no interval rests on
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 
@@ -36,7 +37,7 @@ def bootstrap(
         loss = ladder(model, theta[None], log_y, loss, warm=True)[-1]
     everywhere = False
     edges = [0, *range(min(AUDITED, replicates), replicates, chunk), replicates]
-    for begin, end in zip(edges[:-1], edges[1:], strict=True):
+    for begin, end in pairwise(edges):
         count = end - begin
         weight = random.multinomial(n, np.full(n, 1 / n), size=count).astype(float)
         fitted = descend(model, np.repeat(theta[None], count, 0), log_y, weight, loss, warm=True)

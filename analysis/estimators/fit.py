@@ -16,7 +16,7 @@ from analysis.errors import InputError
 from analysis.estimators.bootstrap import bootstrap
 from analysis.estimators.newton import Model
 from analysis.estimators.objective import Loss, noise_scale
-from analysis.estimators.profile import Profile, profile
+from analysis.estimators.profile import Profile, profiles
 from analysis.estimators.search import Optimum, search
 
 LEAST_SPARE = 2  # rows beyond the number of parameters that an interval needs
@@ -98,12 +98,12 @@ def fit(
     if n <= p:
         raise InputError(f"{n} rows can't determine {p} parameters; at least {p + 1} are needed")
     starts = problem.starts(loss)
-    profiles: dict[str, Profile] = {}
+    bounds: dict[str, Profile] = {}
     for _ in range(4):
         optimum = search(problem.model, starts, problem.log_y, loss)
         better = None
         if n - p >= LEAST_SPARE:
-            profiles, better = _profiles(problem, optimum.theta, loss, level)
+            bounds, better = _profiles(problem, optimum.theta, loss, level)
         if better is None:
             break
         starts = np.concatenate([starts, better[None], optimum.theta[None]])
@@ -113,23 +113,33 @@ def fit(
         samples = bootstrap(problem.model, optimum.theta, starts, problem.log_y, loss, replicates,
                             seed, progress)
     estimates = tuple(
-        _estimate(q, optimum.theta, profiles.get(q.name), samples, level, n - p)
+        _estimate(q, optimum.theta, bounds.get(q.name), samples, level, n - p)
         for q in problem.quantities
     )
     return Fit(optimum, estimates, residuals, noise_scale(loss, residuals, p), loss, starts)
 
 
 def _profiles(problem, theta, loss, level):
-    found = {}
+    """Profiles by name, quantities of one model together; and a better θ where one was met."""
+    groups: list[tuple[Model, np.ndarray, list[Quantity]]] = []
     for q in problem.quantities:
         if bool(q.gone(theta[None])[0]) and q.kind != "floor":
             continue
         model, local = q.coordinates(theta)
         if not np.isfinite(local).all():
             continue
-        found[q.name] = profile(model, local, problem.log_y, loss, q.direction, q.reach, level)
-        if found[q.name].better is not None:
-            return found, q.back(found[q.name].better)
+        same = next((g for g in groups if g[0] is model), None)
+        if same is not None:
+            same[2].append(q)
+        else:
+            groups.append((model, local, [q]))
+    found = {}
+    for model, local, members in groups:
+        done = profiles(model, local, problem.log_y, loss, [q.direction for q in members],
+                        [q.reach for q in members], level)
+        found |= {q.name: p for q, p in zip(members, done, strict=True)}
+        if done[0].better is not None:
+            return found, members[0].back(done[0].better)
     return found, None
 
 

@@ -33,60 +33,64 @@ class Profile:
     better: np.ndarray | None = None
 
 
-def profile(
+def profiles(
     model: Model,
     theta: np.ndarray,
     log_y: np.ndarray,
     loss: Loss,
-    direction: np.ndarray,
-    reach: float,
+    directions: list[np.ndarray],
+    reaches: list[float],
     level: float = 0.95,
-) -> Profile:
-    """The profile of direction·θ around the optimum θ (p,).
+) -> list[Profile]:
+    """The profile of each direction·θ around the optimum θ (p,), all computed side by side.
 
-    reach: how far from the estimate counts as "never": the interval's end is then None.
+    reaches: how far from the estimate counts as "never": the interval's end is then None.
     """
     weight = np.ones(log_y.size)
     smooth = ladder(model, theta[None], log_y, loss, warm=True)[-1]
-    centre = float(direction @ theta)
+    centres = [float(direction @ theta) for direction in directions]
     # LAD is profiled through its smooth stand-in, whose own minimum is the reference
     theta = descend(model, theta[None], log_y, weight, smooth, warm=True).theta[0]
     base = float(objective(model, theta[None], log_y, weight, smooth)[0])
     log_f, jac, _ = model.derivatives(theta[None])
-    noise = noise_scale(smooth, log_y - log_f[0], model.size)
-    threshold = stats.t.ppf(0.5 + level / 2, max(log_y.size - model.size, 1)) ** 2
-    error, tangent, unequal = _wald(jac[0], direction, smooth, noise, log_y - log_f[0])
-    noise *= unequal
-    basis = np.linalg.svd(direction[None])[2][1:].T
-    sides = [_Side(sign, centre, theta.copy()) for sign in (-1.0, 1.0)]
-    first = float(np.clip(np.sqrt(threshold) * error, 1e-9 * max(1, abs(centre)), 0.3 * reach))
-    for side in sides:
-        side.trial = centre + side.sign * first
-    better = None
+    residual = log_y - log_f[0]
+    noise = noise_scale(smooth, residual, model.size)
+    threshold = float(stats.t.ppf(0.5 + level / 2, max(log_y.size - model.size, 1)) ** 2)
+    pairs = []
+    for direction, centre, reach in zip(directions, centres, reaches, strict=True):
+        error, tangent, unequal = _wald(jac[0], direction, smooth, noise, residual)
+        first = np.clip(np.sqrt(threshold) * error, 1e-9 * max(1, abs(centre)), 0.3 * reach)
+        pairs.append([_Side(sign, centre, float(first), theta, direction, tangent,
+                            noise * unequal, reach) for sign in (-1.0, 1.0)])
+    better = _close_in([side for pair in pairs for side in pair], model, theta, base, log_y,
+                       weight, smooth, threshold)
+    found = []
+    for (left, right), centre in zip(pairs, centres, strict=True):
+        rows = [(centre, 0.0)] + [r for s in (left, right) for r in s.rows if np.isfinite(r[1])]
+        found.append(Profile(left.end, right.end, np.array(sorted(rows)), threshold, better))
+    return found
+
+
+def _close_in(sides, model, theta, base, log_y, weight, smooth, threshold) -> np.ndarray | None:
+    """Advance every side until it is done; a θ better than the optimum stops all and is returned."""
     for _ in range(30):
         live = [s for s in sides if not s.done]
         if not live:
-            break
-        begin = np.stack([s.theta + (s.trial - float(direction @ s.theta)) * tangent
-                          for s in live])
-        begin = np.concatenate([begin, np.stack([
-            theta + (s.trial - float(direction @ theta)) * direction / (direction @ direction)
-            for s in live])])
-        found = descend(model, begin, log_y, weight, smooth,
-                        np.broadcast_to(basis, (len(begin), *basis.shape)), warm=True,
-                        iterations=60)
+            return None
+        begin = np.stack([s.follow() for s in live] + [s.straight(theta) for s in live])
+        basis = np.stack([s.basis for s in live] * 2)
+        found = descend(model, begin, log_y, weight, smooth, basis, warm=True, iterations=60)
         value = found.value.reshape(2, -1)
         pick = np.argmin(value, axis=0) * len(live) + np.arange(len(live))
+        better = None
         for side, at in zip(live, pick, strict=True):
-            rise = 2 * (found.value[at] - base) / noise
+            rise = 2 * (found.value[at] - base) / side.noise
             if rise < -1e-3 * threshold and found.value[at] < base * (1 - 1e-7):
                 better = found.theta[at]
-            side.record(found.theta[at], rise, threshold, reach)
+            side.record(found.theta[at], rise, threshold)
         if better is not None:
-            break
-    rows = [(centre, 0.0)] + [row for s in sides for row in s.rows if np.isfinite(row[1])]
-    low, high = (s.end for s in sides)
-    return Profile(low, high, np.array(sorted(rows)), float(threshold), better)
+            return better
+    return None
 
 
 def _wald(jac, direction, loss, noise, residual):
@@ -121,12 +125,24 @@ def _wald(jac, direction, loss, noise, residual):
 class _Side:
     """One end's search: expand until the threshold is crossed, then close in on sqrt(rise)."""
 
-    def __init__(self, sign: float, centre: float, theta: np.ndarray) -> None:
-        self.sign, self.centre, self.theta = sign, centre, theta
+    def __init__(self, sign, centre, first, theta, direction, tangent, noise, reach) -> None:
+        self.sign, self.centre, self.theta, self.reach = sign, centre, theta.copy(), reach
+        self.direction, self.tangent, self.noise = direction, tangent, noise
+        self.basis = np.linalg.svd(direction[None])[2][1:].T
         self.inside, self.outside = (0.0, 0.0), None  # (distance, sqrt(rise / threshold))
-        self.trial, self.rows, self.done, self.end = centre, [], False, None
+        self.rows, self.done, self.end = [], False, None
+        self.trial = centre + sign * first
 
-    def record(self, theta: np.ndarray, rise: float, threshold: float, reach: float) -> None:
+    def follow(self) -> np.ndarray:
+        """The next start: the last point inside, moved along the tangent to the trial value."""
+        return self.theta + (self.trial - float(self.direction @ self.theta)) * self.tangent
+
+    def straight(self, theta: np.ndarray) -> np.ndarray:
+        """Another start: the optimum, moved straight to the trial value."""
+        size = float(self.direction @ self.direction)
+        return theta + (self.trial - float(self.direction @ theta)) * self.direction / size
+
+    def record(self, theta: np.ndarray, rise: float, threshold: float) -> None:
         distance = abs(self.trial - self.centre)
         height = float(np.sqrt(max(rise, 0.0) / threshold)) if np.isfinite(rise) else 1e6
         self.rows.append((self.trial, rise))
@@ -135,11 +151,11 @@ class _Side:
         else:
             self.outside = (distance, height)
         if self.outside is None:
-            if distance >= reach:
+            if distance >= self.reach:
                 self.done = True
                 return
             grow = np.clip(1.1 / max(height, 1e-9), 1.3, 4.0)
-            distance = min(distance * grow, reach)
+            distance = min(distance * grow, self.reach)
         else:
             (a, low), (b, high) = self.inside, self.outside
             if b - a < 2e-4 * b or abs(height - 1) < 2e-4:

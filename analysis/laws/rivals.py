@@ -82,7 +82,7 @@ def compare(
     n, p = problem.log_y.size, problem.model.size
     for name, nested, drops, given in simple:
         if isinstance(given, Problem):
-            model, starts = given.model, given.starts(fit.loss)
+            model, starts = given.model, given.starts(fit.loss)[:4]
         else:
             model, starts = given
         value = search(model, starts, problem.log_y, fit.loss).value

@@ -6,7 +6,6 @@ import itertools
 
 import numpy as np
 import pytest
-from matplotlib.text import Text
 
 from analysis.figures import figures, plot, style
 from tests.analysis import made_up
@@ -63,10 +62,14 @@ def test_texts_stay_on_the_canvas_and_tick_labels_apart(demo):
         with style.styled():
             style.settle(figure)
         box = figure.bbox.padded(2)
-        for text in figure.findobj(Text):
-            if text.get_visible() and text.get_text().strip() and text.axes is None:
+        texts = list(figure.texts) + [t for legend in figure.legends for t in legend.get_texts()]
+        for axes in figure.axes:
+            texts += [axes.title, axes.xaxis.label, axes.yaxis.label]
+        for text in texts:
+            if text.get_visible() and text.get_text().strip():
                 extent = text.get_window_extent()
                 assert box.x0 <= extent.x0 and extent.x1 <= box.x1, text.get_text()
+                assert box.y0 <= extent.y0 and extent.y1 <= box.y1, text.get_text()
         for axes in figure.axes:
             for axis in (axes.xaxis, axes.yaxis):
                 low, high = sorted(axis.get_view_interval())
