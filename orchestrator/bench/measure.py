@@ -14,6 +14,7 @@ from orchestrator.bench.clock import best
 from orchestrator.bench.limit import product_s, state_s
 from orchestrator.config import RunConfig
 from orchestrator.cost import train_flops
+from orchestrator.models.native.build import chosen
 from orchestrator.settings import Execution
 from orchestrator.training.compiled import Compiled
 from orchestrator.training.data import training_batches
@@ -34,7 +35,7 @@ def bench(run: RunConfig, execution: Execution, say=lambda text: None) -> dict[s
     torch.set_num_threads(execution.threads)
     torch.set_flush_denormal(True)
     device = make_fabric(execution, run.precision).device
-    core = Core(run, device)
+    core = Core(run, device, chosen(execution.native))
     flops = train_flops(run) / run.budget.steps
     rows = []
     widths = (execution.width,) if execution.width else WIDTHS

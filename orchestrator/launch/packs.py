@@ -11,6 +11,7 @@ from orchestrator.bench.keep import kept
 from orchestrator.config import RunConfig
 from orchestrator.cost import train_flops
 from orchestrator.launch.compose import Experiment
+from orchestrator.models.native.build import chosen, compiler
 from orchestrator.records.packs import Frozen, Pack, new_pack
 from orchestrator.records.store import Store
 from orchestrator.settings import Execution, Settings
@@ -46,7 +47,7 @@ def make_packs(experiments: list[Experiment], generation: int = 0) -> list[Pack]
         for first in range(0, len(group), size):
             runs = [e.run for e in group[first : first + size]]
             width = slice_width(execution, len(runs))
-            frozen = Frozen(compile=compiled, threads=execution.threads, width=width)
+            frozen = Frozen(compiled, chosen(execution.native), execution.threads, width)
             out.append((sum(map(train_flops, runs)), new_pack(runs, frozen, generation)))
     return [pack for _, pack in sorted(out, key=lambda pair: -pair[0])]
 
@@ -98,7 +99,7 @@ def _compile(execution: Execution, run: RunConfig, flops: float) -> bool:
     """Whether compiling comes back over `flops` trained by one process."""
     if execution.compile != "auto":
         return execution.compile == "on"
-    if not (shutil.which("g++") or shutil.which("clang++") or os.environ.get("CXX")):
+    if compiler() is None:
         return False
     saved = flops / EAGER_FLOPS - flops / COMPILED_FLOPS
     return saved > COMPILE_S + COMPILE_S_PER_LAYER * run.model.depth

@@ -17,10 +17,10 @@ LONGEST = 256
 """Longest sequence: a longer one's scores leave the cache."""
 
 
-def available(length: int, head_dim: int, device: torch.device, dtype: torch.dtype) -> bool:
-    """Whether the kernel serves this shape here: float32 on a CPU with a C++ compiler."""
+def serves(length: int, head_dim: int, device: torch.device, dtype: torch.dtype) -> bool:
+    """Whether the kernel is for this shape: float32 on a CPU, a short sequence."""
     ours = device.type == "cpu" and dtype == torch.float32 and head_dim % 2 == 0
-    return ours and length <= LONGEST and library("attention") is not None
+    return ours and length <= LONGEST
 
 
 def attention(

@@ -14,6 +14,7 @@ from orchestrator.config import Model, locate
 from orchestrator.models import fused
 from orchestrator.models.attention import attend
 from orchestrator.models.momentum import causal_filter
+from orchestrator.models.native.build import library
 from orchestrator.models.rope import rope_table, rotate
 from orchestrator.models.taps import filtered_layers, shear_taps
 
@@ -58,11 +59,16 @@ class Attention(nn.Module):
             return self._rotate(self.filter(z_BHTD, taps_HK))
         return self.filter(self._rotate(z_BHTD), taps_HK)
 
-    def choose_kernel(self, device: torch.device, dtype: torch.dtype) -> None:
-        """From now on run as one operation where this device has it for this layer."""
+    def use_kernel(self, device: torch.device, dtype: torch.dtype) -> None:
+        """From now on run as one operation where there is one for this layer on this device.
+
+        Raises: RuntimeError where it can't be built.
+        """
         ours = self.filter is causal_filter and self.attend is attend and not self.learned
         plain = ours and not self.filter_first and not self.filters_values
-        self.fused = plain and fused.available(self.length, self.head_dim, device, dtype)
+        self.fused = plain and fused.serves(self.length, self.head_dim, device, dtype)
+        if self.fused:
+            library("attention")
 
     def _fused(self, x_BTE: Tensor, taps_SHK: Tensor) -> Tensor:
         T = x_BTE.shape[1]

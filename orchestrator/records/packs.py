@@ -23,6 +23,8 @@ class Frozen:
 
     compile: bool
     """Whether the step is compiled."""
+    native: bool
+    """Whether a CPU runs attention as our C++ kernel, where that serves the shape."""
     threads: int
     """CPU threads."""
     width: int

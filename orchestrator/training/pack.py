@@ -60,10 +60,10 @@ def functions(pack: Pack, device: torch.device) -> tuple[Core, Callable, Callabl
     """
     run, frozen = pack.runs[0], pack.frozen
     often = frozen.compile and _evaluates_often(run, len(pack.run_ids))
-    key = (run.shape_id, frozen.width, frozen.compile, often, str(device))
+    key = (run.shape_id, frozen.width, frozen.compile, frozen.native, often, str(device))
     if key not in _made:
         _made.clear()
-        core = Core(run, device)
+        core = Core(run, device, frozen.native)
         step, evaluate = over_runs(core)
         _made[key] = (
             core, Compiled(step) if frozen.compile else step,

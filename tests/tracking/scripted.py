@@ -39,7 +39,9 @@ def planned(store: Store, sweep: str, packs: int = 2, runs: int = 6, slices: int
             })
             for i in range(runs)
         ]  # fmt: skip
-        pack = new_pack(configs, Frozen(compile=False, threads=1, width=-(-runs // slices)))
+        pack = new_pack(
+            configs, Frozen(compile=False, native=False, threads=1, width=-(-runs // slices))
+        )
         freeze(store, pack)
         out.append(pack)
         members += [Member(r, pack.pack_id, "raw", 0) for r in pack.run_ids]

@@ -24,37 +24,47 @@ FLAGS = (
 )  # fmt: skip
 
 
-@cache
-def library(name: str) -> ctypes.CDLL | None:
-    """The library of NAME.cpp; None where no C++ compiler builds it or it is switched off.
+def compiler() -> str | None:
+    """The C++ compiler that kernels are built with; None where there is none."""
+    return os.environ.get("CXX") or shutil.which("g++") or shutil.which("clang++")
 
-    ORCHESTRATOR_NATIVE=0 switches all of them off. None costs speed alone.
-    """
-    compiler = os.environ.get("CXX") or shutil.which("g++") or shutil.which("clang++")
-    if os.environ.get("ORCHESTRATOR_NATIVE") == "0" or not compiler:
-        return None
+
+def chosen(native: str) -> bool:
+    """What `execution.native` (auto, on, off) means here: auto is on where there is a compiler."""
+    return compiler() is not None if native == "auto" else native == "on"
+
+
+@cache
+def library(name: str) -> ctypes.CDLL:
+    """The library of NAME.cpp. Raises: RuntimeError where it can't be built or loaded."""
+    words = compiler()
+    if words is None:
+        raise RuntimeError(
+            f"kernel {name}: this pack was frozen with C++ kernels and there is no C++ compiler "
+            "here; install one (g++), or submit with execution.native=off"
+        )
     source = Path(__file__).with_name(f"{name}.cpp")
-    key = [source.read_text(), *FLAGS, compiler, platform.machine(), _processor()]
+    key = [source.read_text(), *FLAGS, words, platform.machine(), _processor()]
     digest = hashlib.sha256("\0".join(key).encode()).hexdigest()[:16]
     target = _folder() / f"{name}-{digest}.so"
     try:
-        if not target.exists() and not _build(compiler, source, target):
-            return None
+        if not target.exists():
+            _build(words, source, target)
         return ctypes.CDLL(str(target))
-    except OSError:  # a cache that can't be written, or libraries that can't be loaded from it
-        return None
+    except OSError as e:  # a cache that can't be written, or libraries that can't be loaded from it
+        raise RuntimeError(f"kernel {name}: {e}; XDG_CACHE_HOME names another cache") from e
 
 
-def _build(compiler: str, source: Path, target: Path) -> bool:
+def _build(compiler: str, source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
         built = Path(folder) / target.name
         flags = [f for f in FLAGS if "g++" in compiler or "vector-width" not in f]
         words = [compiler, *flags, str(source), "-o", str(built)]
-        if subprocess.run(words, check=False, capture_output=True).returncode:
-            return False
+        done = subprocess.run(words, check=False, capture_output=True, text=True)
+        if done.returncode:
+            raise RuntimeError(f"{compiler} can't build {source.name}: {done.stderr.strip()[:300]}")
         os.replace(built, target)
-    return True
 
 
 def _folder() -> Path:
