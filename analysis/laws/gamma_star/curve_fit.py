@@ -57,6 +57,14 @@ class CurveFit:
             out = np.polynomial.polynomial.polyval(x, rows.T)
         return out[0] if np.ndim(p) == 1 else out
 
+    def own_values(self, x: np.ndarray) -> np.ndarray:
+        """Each replicate's curve (S,) at its own ln gamma x (S,)."""
+        if self.form != "two_sided":
+            powers = x[:, None] ** np.arange(self.p_without.shape[1])
+            return (powers * self.p_without).sum(1)
+        ceiling = None if self.cells.ceiling is None else np.full((1, 1), self.cells.ceiling)
+        return two_sided(self.p_without, np.exp(x)[:, None], ceiling)[:, 0]
+
     def jackknife(self, of: np.ndarray) -> np.ndarray:
         """Jackknife variance of statistics of (S, ...), one row a seed left out."""
         count = len(of)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import brentq
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from analysis.laws.gamma_star.censored import maximise
 from analysis.laws.gamma_star.outcome import Optimum
@@ -167,7 +167,7 @@ def interval(
     estimate = float(fit.coefficients[which])
     if fit.df < 1:
         return estimate, -np.inf, np.inf
-    reach = student.ppf(0.5 + level / 2, fit.df)
+    reach = float(stdtrit(fit.df, 0.5 + level / 2))
     step = float(np.sqrt(fit.covariance[which, which]))
     floored = np.sqrt(fit.sigma2 / max(fit.residual_scale, 1e-12))
     if points.interior.all():
@@ -189,6 +189,6 @@ def interval(
         ends.append(
             side * np.inf
             if width >= 1e3
-            else brentq(lambda v: excess(v), *sorted((estimate, estimate + side * width)), xtol=1e-4)
+            else brentq(excess, *sorted((estimate, estimate + side * width)), xtol=1e-4)
         )
     return estimate, *(float(estimate + floored * (end - estimate)) for end in ends)

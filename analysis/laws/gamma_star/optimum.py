@@ -8,8 +8,7 @@ the arm's depths.
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import f as fisher
-from scipy.stats import t as student
+from scipy.special import fdtrc, stdtrit
 
 from analysis.laws.gamma_star.cells import plain_means
 from analysis.laws.gamma_star.curve_fit import CurveFit
@@ -59,9 +58,8 @@ def optimum(fit: CurveFit, variance: float, df: float) -> Optimum:
     y, best = fit.value(np.exp(x)), float(fit.value(np.exp([at]))[0])
     y_s = fit.value(np.exp(x), fit.p_without)
     at_s = np.clip(fit.theta_without, low, high)
-    best_s = np.array([fit.value(np.exp([a]), p)[0]
-                       for a, p in zip(at_s, fit.p_without, strict=True)])  # fmt: skip
-    critical = student.ppf(EDGE_LEVEL, max(df, 1))
+    best_s = fit.own_values(at_s)
+    critical = stdtrit(max(df, 1), EDGE_LEVEL)
     noise = np.sqrt(np.maximum(fit.jackknife(y_s - best_s[:, None]), 0))
     above = (y - best) > np.maximum(critical * noise, FLAT)
     clear = critical * np.sqrt(variance)
@@ -76,7 +74,7 @@ def optimum(fit: CurveFit, variance: float, df: float) -> Optimum:
     common = dict(depth=cells.depth, width=cells.width, **plateau(fit, x, y, best))
     positive = np.log(cells.gamma[cells.positive & fit.keep])
     if rises_left and rises_right and np.isfinite(variance):
-        reach = student.ppf(0.5 + LEVEL / 2, max(df, 1)) * np.sqrt(variance)
+        reach = stdtrit(max(df, 1), 0.5 + LEVEL / 2) * np.sqrt(variance)
         gamma, lo, hi = (float(np.exp(np.clip(v, -30, 30)))
                          for v in (fit.theta, fit.theta - reach, fit.theta + reach))  # fmt: skip
         return Optimum(kind="interior", gamma=gamma, low=lo, high=hi,
@@ -104,7 +102,7 @@ def p_of_flat(fit: CurveFit) -> float:
     weight = count[there] / (cells.variance[there] / 2)  # Cells adds the typical variance once more
     away = mean[there] - np.average(mean[there], weights=weight)
     ratio = float((weight * away**2).sum() / (there.sum() - 1))
-    return float(fisher.sf(ratio, there.sum() - 1, cells.noise_df))
+    return float(fdtrc(there.sum() - 1, cells.noise_df, ratio))
 
 
 def plateau_around(flat: np.ndarray, start: int) -> tuple[int, int]:
