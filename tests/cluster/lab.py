@@ -17,6 +17,8 @@ PROGRAMS = ("sbatch", "slurmctld", "slurmd", "slurmdbd", "munged", "mariadbd")
 
 def missing() -> str | None:
     """Why no cluster can be brought up here, or None."""
+    if os.environ.get("ORCHESTRATOR_SLURM_TESTS") != "1":
+        return "set ORCHESTRATOR_SLURM_TESTS=1 to bring up a Slurm cluster and break it"
     absent = [p for p in PROGRAMS if shutil.which(p) is None]
     if absent:
         return (
