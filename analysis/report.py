@@ -165,17 +165,15 @@ def exchange(result: Any) -> str:
 def figures(result: Any) -> str:
     """Every figure, embedded; those not drawn are named."""
     from analysis.figures import figures as draw
-    from analysis.figures.style import settle, styled
+    from analysis.figures.style import png
 
     shown, absent = ["<h2>Figures</h2>"], []
     for name, figure in draw(result).items():
         if isinstance(figure, str):
             absent.append(f"<li>{escape(figure)}</li>")
             continue
-        settle(figure)
         buffer = io.BytesIO()
-        with styled():
-            figure.savefig(buffer, dpi=160)
+        png(figure, buffer, 160)
         data = base64.b64encode(buffer.getvalue()).decode()
         key = next((k for k in CAPTIONS if name.startswith(k)), "")
         arm = name.removeprefix(key).strip("_")
