@@ -15,7 +15,7 @@ from scipy import stats
 
 from analysis.estimators.newton import Model, objective
 from analysis.estimators.objective import Loss, noise_scale
-from analysis.estimators.search import descend, ladder
+from analysis.estimators.search import MANY_ROWS, descend, ladder
 
 
 @dataclass(frozen=True)
@@ -77,10 +77,14 @@ def _close_in(sides, model, theta, base, log_y, weight, smooth, threshold) -> np
         live = [s for s in sides if not s.done]
         if not live:
             return None
-        begin = np.stack([s.follow() for s in live] + [s.straight(theta) for s in live])
-        basis = np.stack([s.basis for s in live] * 2)
-        found = descend(model, begin, log_y, weight, smooth, basis, warm=True, iterations=60)
-        value = found.value.reshape(2, -1)
+        begin = [s.follow() for s in live]
+        if log_y.size <= MANY_ROWS:  # a second way in; with many rows the first is straight enough
+            begin += [s.straight(theta) for s in live]
+        ways = len(begin) // len(live)
+        basis = np.stack([s.basis for s in live] * ways)
+        found = descend(model, np.stack(begin), log_y, weight, smooth, basis, warm=True,
+                        iterations=60)
+        value = found.value.reshape(ways, -1)
         pick = np.argmin(value, axis=0) * len(live) + np.arange(len(live))
         better = None
         for side, at in zip(live, pick, strict=True):

@@ -18,7 +18,9 @@ from analysis.estimators.smooth_minimum import Minimum, minima
 
 NEAR = 0.25  # a budget's points used: loss within 25 % of its best, at least LEAST of them
 LEAST = 6
-SAME_BUDGET = 0.12  # budgets closer than this in ln C are one nominal budget
+LEAST_SIZES = 4  # a budget's optimum needs this many sizes
+WIDEST = 0.25  # the largest spread of one budget in ln C
+TOLERANCES = (1e-6, 0.01, 0.02, 0.03, 0.05, 0.08, 0.12)
 INTERIOR = 3  # a slope needs this many budgets with an interior optimum
 
 
@@ -35,7 +37,7 @@ class Budget:
 
 @dataclass(frozen=True)
 class IsoflopFit:
-    """line: ln size* on ln C; skipped: reason per budget left out; noise: SD of ln L."""
+    """line: ln size* on ln C; skipped: count by reason of what is left out; noise: SD of ln L."""
 
     size: str
     budgets: tuple[Budget, ...]
@@ -54,16 +56,28 @@ def predict(parameters: dict[str, float], columns: dict[str, np.ndarray]) -> np.
     return parameters["coefficient"] * columns["C"] ** parameters["exponent"]
 
 
-def group(flops: np.ndarray) -> np.ndarray:
-    """Budget number of each row, ascending. Repeated values are budgets as they are; otherwise
-    values without a gap of SAME_BUDGET in ln C between them are one nominal budget."""
+def group(flops: np.ndarray, size: np.ndarray) -> np.ndarray:
+    """Budget number of each row, ascending; -1 for rows that belong to none.
+
+    A budget is a run of values of C without a gap in ln C above a tolerance, no wider than
+    WIDEST and with LEAST_SIZES sizes; of the tolerances tried the one that places most rows is
+    taken, so that nominal budgets reached only nearly are found beside runs off any budget.
+    """
     log_c = np.log(flops)
     order = np.argsort(log_c, kind="stable")
-    exact = np.unique(np.round(log_c, 9))
-    gap = 1e-6 if exact.size * 3 <= flops.size else SAME_BUDGET
-    number = np.empty(flops.size, int)
-    number[order] = np.concatenate([[0], np.cumsum(np.diff(log_c[order]) > gap)])
-    return number
+    best, most = np.full(flops.size, -1), 0
+    for gap in TOLERANCES:
+        part = np.empty(flops.size, int)
+        part[order] = np.concatenate([[0], np.cumsum(np.diff(log_c[order]) > gap)])
+        number, count = np.full(flops.size, -1), 0
+        for at in range(part.max() + 1):
+            rows = part == at
+            if np.ptp(log_c[rows]) <= WIDEST and np.unique(size[rows]).size >= LEAST_SIZES:
+                number[rows] = count
+                count += 1
+        if count >= INTERIOR and (number >= 0).sum() > most:
+            best, most = number, int((number >= 0).sum())
+    return best
 
 
 def fit(flops: np.ndarray, size: np.ndarray, loss: np.ndarray, name: str = "N",
@@ -72,32 +86,31 @@ def fit(flops: np.ndarray, size: np.ndarray, loss: np.ndarray, name: str = "N",
 
     Raises InputError where fewer than 3 budgets have an interior optimum.
     """
-    number = group(flops)
+    number = group(flops, size)
+    if number.max() + 1 < INTERIOR:
+        raise InputError(
+            f"C does not fall into {INTERIOR} budgets with {LEAST_SIZES} sizes each: an optimum "
+            f"needs {LEAST_SIZES} sizes at (nearly) one C"
+        )
     skipped: dict[str, int] = {}
+    if (number < 0).any():
+        skipped["rows at no budget with 4 sizes"] = int((number < 0).sum())
     kept = []
     for at in range(number.max() + 1):
         rows = np.flatnonzero(number == at)
         x, y = np.log(size[rows]), np.log(loss[rows])
-        if np.ptp(np.log(flops[rows])) > 3 * SAME_BUDGET:
-            raise InputError("C does not fall into budgets: its values have no gaps between them")
         near = y <= y.min() + np.log1p(NEAR)
         if near.sum() < LEAST:
             near = np.argsort(np.argsort(y, kind="stable")) < LEAST
-        if np.unique(x[near]).size < 4:
-            skipped["fewer than 4 sizes"] = skipped.get("fewer than 4 sizes", 0) + 1
-            continue
+        if np.unique(x[near]).size < LEAST_SIZES:
+            near = np.ones(rows.size, bool)
         kept.append((float(np.exp(np.log(flops[rows]).mean())), rows, near))
-    if len(kept) < INTERIOR:
-        raise InputError(
-            f"{len(kept)} of {number.max() + 1} budgets have the 4 sizes that an optimum needs; "
-            f"a slope needs {INTERIOR} budgets"
-        )
     found, shared = minima([(np.log(size[r][n]), np.log(loss[r][n])) for _, r, n in kept])
     budgets = tuple(Budget(c, size[r], loss[r], n, m)
                     for (c, r, n), m in zip(kept, found, strict=True))
     flat = [b for b in budgets if b.minimum.kind == "none"]
     if flat:
-        skipped["no minimum"] = len(flat)
+        skipped["budgets without a minimum"] = len(flat)
         budgets = tuple(b for b in budgets if b.minimum.kind != "none")
     interior = sum(b.minimum.kind == "interior" for b in budgets)
     if interior < INTERIOR:

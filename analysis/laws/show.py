@@ -47,6 +47,7 @@ def words(law: Law) -> list[str]:
     if "rows" in data:
         lines.append(f"rows: {data['used']} of {data['rows']} fitted")
         lines += [f"  {count} dropped: {why}" for why, count in data.get("dropped", {}).items()]
+    lines += [f"  {count} skipped: {why_}" for why_, count in data.get("skipped", {}).items()]
     lines += [f"note: {note}" for note in data.get("notes", [])]
     lines.append(f"method: {law.method}")
     return lines
