@@ -38,11 +38,26 @@ def draw(fit: GammaStarFit) -> Figure | str:
         ax.set_title(title)
         if grid.is_first_col():
             ax.set_ylabel(style.metric_label(fit.metric))
+    axes[0].set_ylim(*_range(curves, logarithmic))
     if logarithmic:
         style.log_ticks(axes[0], "y")
     _legend(fig, curves)
     fig.suptitle(f"arm {fit.arm}", fontsize=8, x=0.01, ha="left")
     return fig
+
+
+def _range(curves: list[DepthCurve], logarithmic: bool) -> tuple[float, float]:
+    """What the runs and the fits span, with a margin: a band as wide as ignorance is cut there."""
+    values = np.concatenate(
+        [np.asarray(c.observed.loc[c.observed["used"], "value"], float) for c in curves]
+        + [np.asarray(c.fitted, float) for c in curves]
+    )
+    values = values[np.isfinite(values)]
+    if logarithmic:
+        values = np.log(values)
+    margin = 0.15 * (np.ptp(values) or 1.0)
+    low, high = values.min() - margin, values.max() + margin
+    return (np.exp(low), np.exp(high)) if logarithmic else (low, high)
 
 
 def _panel(ax: Axes, curve: DepthCurve, place) -> None:
