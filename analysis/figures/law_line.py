@@ -75,7 +75,7 @@ def _panel(ax: Axes, fit: GammaStarFit, depths: list[int], rivals: list[str]) ->
             title += f" [{words.low:.2f}, {words.high:.2f}]"
     elif fit.line is None:
         title += ": no slope"
-    ax.set_title(title)
+    ax.set_title(title if len(title) < 40 else title.replace(": ", ":\n", 1))
 
 
 def _optimum(ax: Axes, depth: int, best) -> None:

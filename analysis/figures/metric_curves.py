@@ -25,8 +25,10 @@ def draw(fit: GammaStarFit) -> Figure | str:
     gammas = pd.concat([c.observed["gamma"] for c in curves])
     values = pd.concat([c.observed.loc[c.observed["used"], "value"] for c in curves])
     values = values[np.isfinite(values)]
+    if not len(values):
+        return f"arm {fit.arm}: no run has a finite {fit.metric} to draw against γ"
     widths = {c.width for c in curves}
-    logarithmic = len(values) > 0 and values.min() > 0 and values.max() / values.min() > 20
+    logarithmic = values.min() > 0 and values.max() / values.min() > 20
     for index, (ax, curve) in enumerate(zip(axes, curves, strict=True)):
         grid = ax.get_subplotspec()
         lowest = grid.is_last_row() or index + grid.get_gridspec().ncols >= len(curves)
@@ -54,7 +56,7 @@ def _range(curves: list[DepthCurve], logarithmic: bool) -> tuple[float, float]:
     )
     values = values[np.isfinite(values)]
     if logarithmic:
-        values = np.log(values)
+        values = np.log(values[values > 0])
     margin = 0.15 * (np.ptp(values) or 1.0)
     low, high = values.min() - margin, values.max() + margin
     return (np.exp(low), np.exp(high)) if logarithmic else (low, high)
@@ -99,8 +101,9 @@ def _legend(fig: Figure, curves: list[DepthCurve]) -> None:
     entries = [
         Line2D([], [], marker="o", color=blue, linestyle="none", markerfacecolor="none",
                markersize=3, label="one run (seed); dash: mean"),
-        Line2D([], [], color=blue, label="fit, 95 % band"),
     ]
+    if any(len(c.gamma) for c in curves):
+        entries.append(Line2D([], [], color=blue, label="fit, 95 % band"))
     if "interior" in kinds:
         entries.append(Line2D([], [], marker="^", color=red, label="γ*, 95 % interval"))
     if kinds & {"left", "right"}:

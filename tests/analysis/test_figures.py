@@ -61,6 +61,7 @@ def test_texts_stay_on_the_canvas_and_tick_labels_apart(demo):
     for figure in drawn:
         with style.styled():
             style.settle(figure)
+            figure.canvas.draw()  # legends find their place when drawn
         box = figure.bbox.padded(2)
         texts = list(figure.texts) + [t for legend in figure.legends for t in legend.get_texts()]
         for axes in figure.axes:
@@ -78,3 +79,11 @@ def test_texts_stay_on_the_canvas_and_tick_labels_apart(demo):
                           and low <= t.get_loc() <= high]
                 for one, other in itertools.combinations(labels, 2):
                     assert not one.overlaps(other), (axes.get_title(), axis.axis_name)
+
+
+def test_an_arm_without_a_finite_metric_is_said_and_not_drawn(demo):
+    fit = demo.arms["raw"]
+    for curve in fit.curves:
+        curve.observed["used"] = False
+    drawn = figures(made_up.result([fit]))["metric_vs_gamma_raw"]
+    assert drawn == "arm raw: no run has a finite val_loss to draw against γ"
