@@ -122,6 +122,14 @@ def test_attribution_takes_a_law_from_momentum_that_norm_matching_ends():
     assert [law.verdict for law in both.laws] == ["supported", "supported", "not supported"]
 
 
+def test_attribution_needs_evidence_of_absence():
+    few = {"depths": (1, 2, 3), "noise": 0.3, "tuned": False, "seeds": 2}
+    arms = [World(a, power(1.0, 0.7), arm=a, **few) for a in ("raw", "norm_matched")]
+    result = fit(table(rows(*arms)), explore=False)
+    assert result.laws[0].parameters["b"].low < 0
+    assert result.attribution["verdict"] == "not distinguishable"
+
+
 def test_diverged_runs_are_counted_and_fitted_both_ways():
     frame = rows(QUIET)
     wild = (frame["gamma"] > 5) & (frame["depth"] > 2)

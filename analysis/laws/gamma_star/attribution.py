@@ -13,17 +13,19 @@ from typing import Any
 from analysis.laws.gamma_star.outcome import GammaStarFit
 
 NORM_MATCHED, GAIN_ONLY = "norm_matched", "gain_only"
+SLIGHT = 0.25  # gamma* falls by less than half from depth 1 to 16
 ONE_LAYER = ("raw_first", "raw_one_layer", "first_layer")
 
 
 def falls(fit: GammaStarFit | None) -> bool | None:
-    """Whether gamma* falls with depth in an arm: b's interval above 0. None: can't be told."""
+    """Whether gamma* falls with depth in an arm: b's interval above 0. False needs evidence too:
+    no finite optimum, or an interval that ends below SLIGHT. None: can't be told."""
     if fit is None:
         return None
     b = fit.law.parameters["b"]
     if b.low is not None and b.low > 0:
         return True
-    if endless(fit) or (b.high is not None and b.low is not None and b.low <= 0 <= b.high):
+    if endless(fit) or (b.high is not None and b.high < SLIGHT):
         return False
     return None
 
