@@ -133,7 +133,7 @@ class _Progress:
         self.shown = now
         # the first replicates are searched from every start: they say nothing of the rest's pace
         since, count = now - self.first[1], done - self.first[0]
-        left = f"{since / count * (total - done):.0f} s" if count else "time"
+        left = f", {since / count * (total - done):.0f} s left" if count else ""
         end = "\r" if terminal and done < total else "\n"
-        print(f"bootstrap {done} of {total}, {left} left ", end=end, file=sys.stderr,
+        print(f"bootstrap {done} of {total}{left} ", end=end, file=sys.stderr,
               flush=True)
