@@ -41,9 +41,10 @@ def in_words(groups, effective, rate, cost, interaction) -> list[str]:
                        f"{row['worth']:.2g} {bracket(row['worth_low'], row['worth_high'])} "
                        f"layers")  # fmt: skip
         elif row["place"] == "above":
-            least = "" if not np.isfinite(row["worth_low"]) else f" (at least {row['worth_low']:.2g})"
-            out.append(f"at depth {cells.depth}, momentum (gamma = {gamma:.3g}) is worth more "
-                       f"layers than were trained{least}")  # fmt: skip
+            low = row["worth_low"]
+            least = f": worth at least {low:.2g} layers" if np.isfinite(low) and low > 0 else ""
+            out.append(f"at depth {cells.depth}, momentum (gamma = {gamma:.3g}) reaches a loss that "
+                       f"no depth trained without it reaches{least}")  # fmt: skip
         else:
             out.append(f"at depth {cells.depth}, momentum is worth no layer")
     for r in rate.itertuples():
