@@ -1,6 +1,6 @@
 """Whatever befalls the jobs, one more submission leaves every run once, as if nothing had been.
 
-The faults are those of docs/notebook-slurm.md's table, several at a time, each on its own task.
+The faults are those of docs/notebook.md's table, several at a time, each on its own task.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ import pandas as pd
 from analysis.laws.gamma_star.metrics import Scaled
 
 # Prior degrees of freedom that pull a cell's variance to the depth's own: cells have 2-8 seeds,
-# too few to weight by their own variance alone (docs/notebook-analysis.md, "weights").
+# too few to weight by their own variance alone (docs/notebook.md, "weights").
 PRIOR_DF = 4.0
 # Share of the rise above the best cell by which a curve's form may be wrong.
 FORM_ERROR = 0.1

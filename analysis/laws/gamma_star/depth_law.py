@@ -20,7 +20,7 @@ from analysis.laws.gamma_star.outcome import Optimum
 
 LEAST_INTERIOR = 3
 # Simulated coverage of b at 5 and 8 depths: .941-.956 without a floor, .949-.985 with this one,
-# .955-.997 with a floor of 1 (docs/notebook-analysis.md, "scale floor").
+# .955-.997 with a floor of 1 (docs/notebook.md, "scale floor").
 LEAST_SCALE = 0.5
 
 
