@@ -9,17 +9,16 @@ This module imports neither torch nor Hydra.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import importlib
 import json
 import math
-import typing
 from dataclasses import dataclass, field
-from functools import cache, cached_property, lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, Literal
 
 from orchestrator.coerce import build, plain
 from orchestrator.errors import UserError
+from orchestrator.identity import digest, flatten, identity, plain_dict, shape_fields
 
 _PER_RUN = {"per_run": True}
 _LABEL = {"per_run": True, "label": True}
@@ -275,7 +274,7 @@ class Budget:
 class RunConfig:
     """One training of one model: everything the result depends on."""
 
-    task: Any
+    task: Any = field(metadata={"task": True})
     """A task, torch-free: frozen dataclass with vocab, length, chance, batch(seed, step)."""
     model: Model = field(default_factory=Model)
     optim: Optim = field(default_factory=Optim)
@@ -311,18 +310,18 @@ class RunConfig:
     @cached_property
     def config_id(self) -> str:
         """Hash of the resolved scientific config alone."""
-        return _digest(_identity(self))
+        return digest(identity(self))
 
     @cached_property
     def run_id(self) -> str:
         """Hash of the resolved scientific config and the versions of the code it depends on."""
-        return _digest([_identity(self), self.versions])
+        return digest([identity(self), self.versions])
 
     @cached_property
     def shape(self) -> dict[str, Any]:
         """All that the compiled step depends on: every field that is not `per_run`."""
         m = self.model.momentum
-        fields = _shape_fields(self)
+        fields = shape_fields(self)
         fields["model"]["momentum"]["kernel"] = m.kernel_size
         fields["filters_values"] = m.filters_values
         if m.learn != "none":  # a learned filter's place is part of the graph
@@ -331,15 +330,15 @@ class RunConfig:
 
     @cached_property
     def shape_id(self) -> str:
-        return _digest(self.shape)
+        return digest(self.shape)
 
     def leaves(self) -> dict[str, Any]:
         """Every resolved leaf as {"model.depth": 2, ...}."""
-        return dict(_flatten(_as_dict(self)))
+        return dict(flatten(plain_dict(self)))
 
     def as_dict(self) -> dict[str, Any]:
         """Plain nested dict that `run_config` reads back."""
-        return _as_dict(self)
+        return plain_dict(self)
 
 
 def run_config(data: dict[str, Any]) -> RunConfig:
@@ -391,92 +390,3 @@ def _rows(gamma: Any) -> list[list]:
     if not isinstance(gamma, list):
         return [[gamma]]
     return [g if isinstance(g, list) else [g] for g in gamma]
-
-
-@dataclass(frozen=True)
-class _Field:
-    """What the walks over a config need to know of a field."""
-
-    name: str
-    group: bool
-    label: bool
-    per_run: bool
-    default: Any
-
-
-@cache
-def _fields(cls: type) -> tuple[_Field, ...]:
-    hints = typing.get_type_hints(cls)
-    return tuple(
-        _Field(
-            f.name, (cls is RunConfig and f.name == "task") or dataclasses.is_dataclass(hints[f.name]),
-            bool(f.metadata.get("label")), bool(f.metadata.get("per_run")), f.default,
-        )
-        for f in dataclasses.fields(cls)
-    )  # fmt: skip
-
-
-def _as_dict(obj: Any) -> dict[str, Any]:
-    out: dict[str, Any] = {}
-    for f in _fields(type(obj)):
-        value = getattr(obj, f.name)
-        out[f.name] = _as_dict(value) if f.group else value
-    if isinstance(obj, RunConfig):
-        out["task"]["_target_"] = _target(obj.task)
-    return out
-
-
-def _target(task: Any) -> str:
-    return f"{type(task).__module__}.{type(task).__qualname__}"
-
-
-def _identity(run: RunConfig) -> dict[str, Any]:
-    """Resolved scientific config: fields at their default and labels left out.
-
-    The seeds are the resolved ones, so that `seed=3` and `seed_init=3 seed_data=3` are one run.
-    """
-
-    def walk(obj: Any) -> dict[str, Any]:
-        out: dict[str, Any] = {}
-        for f in _fields(type(obj)):
-            if f.label:
-                continue
-            value = getattr(obj, f.name)
-            if f.group:
-                value = walk(value)
-                if value:
-                    out[f.name] = value
-            elif value != f.default:
-                out[f.name] = value
-        return out
-
-    out = walk(run)
-    out["task"] = {"_target_": _target(run.task), **out.get("task", {})}
-    return out
-
-
-def _shape_fields(obj: Any) -> dict[str, Any]:
-    """The fields of a config tree that are not `per_run`."""
-    out: dict[str, Any] = {}
-    for f in _fields(type(obj)):
-        value = getattr(obj, f.name)
-        if f.name == "task" and f.group:
-            out[f.name] = {"_target_": _target(value), **_as_dict(value)}
-        elif f.group:
-            out[f.name] = _shape_fields(value)
-        elif not f.per_run:
-            out[f.name] = value
-    return out
-
-
-def _flatten(tree: dict[str, Any], prefix: str = ""):
-    for key, value in tree.items():
-        if isinstance(value, dict):
-            yield from _flatten(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
-
-
-def _digest(tree: Any) -> str:
-    text = json.dumps(tree, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
