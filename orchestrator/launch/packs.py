@@ -43,7 +43,7 @@ def make_packs(experiments: list[Experiment], generation: int = 0) -> list[Pack]
             min(round(cost[key] / share), math.ceil(len(group) / slice_width(execution, 10**9))),
         )
         size = math.ceil(len(group) / parts)
-        compiled = _compile(execution, group[0].run, cost[key] / min(parts, _slots(group)))
+        compiled = _compile(execution, group[0].run, cost[key] / min(parts, processes(group[0].settings)))
         for first in range(0, len(group), size):
             runs = [e.run for e in group[first : first + size]]
             width = slice_width(execution, len(runs))
@@ -89,10 +89,6 @@ def processes(settings: Settings) -> int:
         return max(1, len([g for g in gpus.split(",") if g]))
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return max(1, (cores or 1) // settings.execution.threads)
-
-
-def _slots(group: list[Experiment]) -> int:
-    return processes(group[0].settings)
 
 
 def _compile(execution: Execution, run: RunConfig, flops: float) -> bool:

@@ -78,6 +78,14 @@ def _evaluates_often(run: RunConfig, members: int) -> bool:
     return sequences * forward_flops(run) / run.model.depth > EVALUATION_FLOPS
 
 
+def _seeds(runs: list[RunConfig], width: int) -> list[list[int]]:
+    """Distinct seed_data of each slice, filled up to as many as any of them has: the compiled
+    step sees one shape."""
+    each = [sorted({runs[i].seed_data for i in s.members}) for s in slots_of(len(runs), width)]
+    most = max(map(len, each))
+    return [seeds + seeds[-1:] * (most - len(seeds)) for seeds in each]
+
+
 class PackTrainer:
     """Trains one pack for one attempt.
 
@@ -103,6 +111,7 @@ class PackTrainer:
         self.fabric = make_fabric(execution, self.shape.precision)
         self.core, self.step, self.evaluate = functions(pack, self.fabric.device)
         self.batches = evaluation_batches(self.shape, self.fabric.device)
+        self.seeds = _seeds(self.runs, pack.frozen.width)
 
     def train(self, finished: set[str], resume: Path | None) -> None:
         """Train every slice that has an unfinished run; `resume` is an earlier checkpoint.
@@ -160,7 +169,7 @@ class PackTrainer:
         """Optimiser steps up to `until`; returns the last step's gradient norms (W,)."""
         device, dtype = self.core.device, self.core.dtype
         numbers = range(state.step + 1, until + 1)
-        seeds = self._seeds(slots)
+        seeds = self.seeds[slots.index]
         seen = torch.tensor([seeds.index(self.runs[i].seed_data) for i in slots.padded])
         tokens, targets = training_batches(
             self.shape, torch.tensor(seeds, device=device), torch.tensor(numbers, device=device)
@@ -182,16 +191,6 @@ class PackTrainer:
                 state.loss_since += loss
         state.step = until
         return norm
-
-    def _seeds(self, slots: Slots) -> list[int]:
-        """Distinct seed_data of a slice, filled up to as many as any slice of the pack has: the
-        compiled step sees one shape."""
-        each = [
-            sorted({self.runs[i].seed_data for i in s.members})
-            for s in slots_of(len(self.runs), self.pack.frozen.width)
-        ]
-        mine = each[slots.index]
-        return mine + mine[-1:] * (max(map(len, each)) - len(mine))
 
     def _save(self, state: SliceState, slots: Slots) -> None:
         checkpoint.save(self.fabric, self.attempt.checkpoint, slots.index, state, code_version())
