@@ -40,11 +40,15 @@ class LabLauncher(Launcher):
 class GridSweeper(Sweeper):
     """Hydra's multirun grammar as one grid: the sweep file's params, then the command line's.
 
+    With `grids`, a list of further params, the sweep is the union of one grid for each of them: an
+    entry replaces the common params of the same key, the command line replaces both.
     Unlike Hydra's basic sweeper it writes no file and composes no job twice.
     """
 
-    def __init__(self, params: dict[str, Any] | None = None) -> None:
-        self.params = params or {}
+    def __init__(
+        self, params: dict[str, Any] | None = None, grids: list[dict[str, Any]] | None = None
+    ) -> None:
+        self.params, self.grids = params, grids
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
@@ -55,11 +59,15 @@ class GridSweeper(Sweeper):
         )
 
     def sweep(self, arguments: list[str]) -> Any:
-        from orchestrator.launch.compose import grid
+        from orchestrator.launch.compose import grid, grids
 
-        words = [f"{k}={v}" for k, v in self.params.items()] + list(arguments)
-        overrides = OverridesParser.create(config_loader=self.loader).parse_overrides(words)
-        return self.launcher.launch(grid(overrides), initial_job_idx=0)
+        parser = OverridesParser.create(config_loader=self.loader)
+        jobs = [
+            job
+            for words in grids(self.params, self.grids)
+            for job in grid(parser.parse_overrides([*words, *arguments]))
+        ]
+        return self.launcher.launch(jobs, initial_job_idx=0)
 
 
 _store = ConfigStore.instance()
@@ -69,5 +77,5 @@ _store.store(
 )  # fmt: skip
 _store.store(
     group="hydra/sweeper", name="grid", provider="orchestrator",
-    node={"_target_": "hydra_plugins.orchestrator_lab.GridSweeper", "params": None},
+    node={"_target_": "hydra_plugins.orchestrator_lab.GridSweeper", "params": None, "grids": None},
 )  # fmt: skip

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +34,23 @@ class Experiment:
 
     run: RunConfig
     settings: Settings
+
+
+def grids(params: Any, entries: Any) -> list[list[str]]:
+    """Overrides of each grid of a sweep file: the common `params`, replaced by the entry's own.
+
+    Raises: UserError where they are no mapping, or no list of mappings.
+    """
+    if not isinstance(entries or [], Sequence) or isinstance(entries, str):
+        raise UserError("hydra.sweeper.grids: must be a list, each entry like params")
+    out = []
+    for entry in entries or [{}]:
+        for name, part in (("params", params), ("grids", entry)):
+            if not isinstance(part or {}, Mapping):
+                raise UserError(f"hydra.sweeper.{name}={part}: must map keys to values")
+        words = {**(params or {}), **(entry or {})}
+        out.append([f"{k}={'null' if v is None else v}" for k, v in words.items()])
+    return out
 
 
 def grid(overrides: list[Override]) -> list[list[str]]:

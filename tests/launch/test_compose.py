@@ -8,7 +8,7 @@ import pytest
 
 from orchestrator.errors import UserError
 from orchestrator.launch.compose import Experiment
-from orchestrator.launch.sweeps import find_sweep, run_hydra
+from orchestrator.launch.sweeps import find_sweep, run_hydra, shipped
 
 
 def composed(*overrides: str, sweep: str = "demo") -> list[Experiment]:
@@ -58,6 +58,13 @@ def test_group_globs_lists_nulls_and_additions(store):
     assert runs[0].run.model.momentum.gamma == [1.0, 2.0]
 
 
+def test_every_arm_is_a_config_of_its_name(store):
+    files = {p.stem for p in (shipped("conf") / "model/momentum").glob("*.yaml")}
+    runs = composed("model/momentum=glob(*)", sweep=str(shipped("conf") / "config.yaml"))
+    arms = values(runs, lambda r: r.model.momentum.arm)
+    assert set(arms) == files and len(arms) == len(files)
+
+
 def test_interpolations_in_a_users_own_config(store):
     Path("conf/optim").mkdir(parents=True)
     Path("conf/optim/scaled.yaml").write_text(
@@ -83,6 +90,39 @@ def test_a_users_own_sweep_and_conf_come_first(store):
 def test_an_interval_is_no_grid(store):
     with pytest.raises(UserError, match="interval is no grid"):
         composed("model.width=interval(8,16)")
+
+
+def union(grids: str, *overrides: str) -> list[Experiment]:
+    Path("sweeps").mkdir(exist_ok=True)
+    Path("sweeps/union.yaml").write_text(
+        "defaults: [config, _self_]\n"
+        "hydra: {sweeper: {params: {seed: 'range(0,2)', model.depth: 1}, grids: " + grids + "}}\n"
+    )
+    return composed(*overrides, sweep="union")
+
+
+def test_a_sweep_is_the_union_of_its_grids(store):
+    runs = union(
+        "[{seed: 100, optim.lr: '1e-3,2e-3'},"
+        " {model/momentum: low_pass, model.momentum.gamma: '-0.5,-0.25'},"
+        " {model.rope_base: null, model.momentum.arm: no_positions}]"
+    )
+    rows = values(runs, lambda r: (r.model.momentum.arm, r.seed, r.optim.lr, r.model.rope_base))
+    assert sorted(rows, key=str) == [
+        ("low_pass", 0, 3e-3, 1e4), ("low_pass", 0, 3e-3, 1e4), ("low_pass", 1, 3e-3, 1e4),
+        ("low_pass", 1, 3e-3, 1e4), ("no_positions", 0, 3e-3, None),
+        ("no_positions", 1, 3e-3, None), ("raw", 100, 1e-3, 1e4), ("raw", 100, 2e-3, 1e4),
+    ]  # fmt: skip
+    again = union("[{model.momentum.gamma: '0,1'}, {model.depth: '1,2'}]", "seed=7", "optim.lr=0.1")
+    assert {(r.run.seed, r.run.optim.lr) for r in again} == {(7, 0.1)}
+    # γ = 0 at depth 1 is in both grids, and one run
+    assert len(again) == 4 and len({r.run.run_id for r in again}) == 3
+
+
+@pytest.mark.parametrize("grids", ["{seed: 1}", "[seed]", "seed"])
+def test_grids_that_are_no_list_of_params_are_refused(store, grids):
+    with pytest.raises(UserError, match=r"hydra\.sweeper\.grids"):
+        union(grids)
 
 
 def test_ten_thousand_runs_compose_quickly_and_distinctly(store):
