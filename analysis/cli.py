@@ -18,6 +18,7 @@ VERBS = {
     "report": "write one self-contained report.html",
     "law": "fit a published law form to anyone's table",
     "compare": "two sweeps, arms or tables side by side",
+    "tune": "the second stage of a tuning sweep, printed as a sweep file",
 }
 
 
@@ -136,5 +137,11 @@ def add_compare(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=compare.run)
 
 
+def add_tune(parser: argparse.ArgumentParser) -> None:
+    from analysis import tune
+
+    tune.add_arguments(parser)
+
+
 ADD = {"fit": add_fit, "plot": add_plot, "report": add_report, "law": add_law,
-       "compare": add_compare}  # fmt: skip
+       "compare": add_compare, "tune": add_tune}  # fmt: skip

@@ -55,11 +55,16 @@ class Table:
         return self.path.with_name("curves.parquet")
 
 
-def load(path: str | Path) -> Table:
-    """Read `path` (Parquet; .csv and .tsv too) and check it. Raises InputError in one line."""
+def load(path: str | Path, where: str | None = None) -> Table:
+    """Read `path` (Parquet; .csv and .tsv too) and check it. Raises InputError in one line.
+
+    where: a condition on columns; the rows it leaves out were never in the table.
+    """
     path = Path(path)
     runs, about = read_frame(path)
     try:
+        if where:
+            runs, about = chosen_rows(runs, about, where)
         return from_frame(runs, about, path)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
@@ -74,7 +79,9 @@ def read_frame(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
         try:
             return pd.read_csv(path, sep="\t" if path.suffix == ".tsv" else ","), {}
         except (ValueError, OSError) as error:
-            raise InputError(f"{path}: can't be read as {path.suffix[1:]}: {one_line(error)}") from None
+            raise InputError(
+                f"{path}: can't be read as {path.suffix[1:]}: {one_line(error)}"
+            ) from None
     import pyarrow
     import pyarrow.parquet
 
@@ -131,6 +138,22 @@ def from_frame(runs: pd.DataFrame, about: dict[str, Any], path: Path) -> Table:
     )
 
 
+def chosen_rows(
+    runs: pd.DataFrame, about: dict[str, Any], where: str
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """The rows a condition chooses, and the metadata that still holds. What is missing of a sweep
+    may or may not be chosen, so it still counts as missing. Raises InputError."""
+    from analysis.laws.expressions import condition
+
+    keep = condition(where, runs)
+    if not keep.any():
+        raise InputError(f"--where {where!r} leaves none of {len(runs)} rows")
+    left_out = int((~keep).sum())
+    if about.get("expected"):
+        about = {**about, "expected": int(about["expected"]) - left_out}
+    return runs[keep], about
+
+
 def sweep_name(runs: pd.DataFrame, path: Path) -> str:
     """The sweep's name where the metadata doesn't say it."""
     if "sweep" in runs.columns and runs["sweep"].nunique() == 1:
@@ -141,7 +164,9 @@ def sweep_name(runs: pd.DataFrame, path: Path) -> str:
 def read_choice(law: dict[str, Any]) -> Choice:
     """The `law` block with its defaults. Raises InputError for what the fit doesn't know."""
     if law.get("name", "gamma_star") != "gamma_star":
-        raise InputError(f"law.name is {law['name']!r}; `fit` knows gamma_star (see `analysis law`)")
+        raise InputError(
+            f"law.name is {law['name']!r}; `fit` knows gamma_star (see `analysis law`)"
+        )
     window = law.get("window")
     if window is not None and not (isinstance(window, int | float) and 0 < window < np.inf):
         raise InputError(f"law.window is {window!r}; a positive number (ln gamma) or null")
@@ -195,7 +220,9 @@ def check_rows(runs: pd.DataFrame, metric: str) -> None:
             refuse(completed & ~np.isfinite(v),
                    lambda r, name=name: f"completed, but its {name} is {r[name]}")  # fmt: skip
         if name in LOSSES:
-            refuse(v < 0, lambda r, name=name: f"{name} is {r[name]}; a cross-entropy is not negative")
+            refuse(
+                v < 0, lambda r, name=name: f"{name} is {r[name]}; a cross-entropy is not negative"
+            )
     if "accuracy" in runs.columns:
         refuse((runs["accuracy"] < 0) | (runs["accuracy"] > 1),
                lambda r: f"accuracy is {r['accuracy']}; it lies in [0, 1]")  # fmt: skip

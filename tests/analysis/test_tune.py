@@ -1,0 +1,145 @@
+"""`analysis tune`: the choice of rate and grid is right, its file composes to what it says, and the
+table made from it passes the fit's check of the rates."""
+
+from __future__ import annotations
+
+import itertools
+import json
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+from analysis.cli import main
+from analysis.laws.gamma_star.learning_rate import choose
+from analysis.table import load
+from analysis.tune import tune
+from tests.worlds import CHANCE, loss
+
+COARSE = (0.0, 0.05, 0.2, 0.8, 3.2)
+RATES = (5e-4, 1e-3, 2e-3, 4e-3, 8e-3)
+
+
+def wanted(depth):
+    return 4e-3 * depth**-0.5
+
+
+def centre(depth):
+    return 1.2 * depth**-0.7
+
+
+def value(arm, depth, gamma, lr, rng):
+    with np.errstate(divide="ignore"):
+        x = np.log(np.array([gamma]))
+    top = np.log(centre(depth))
+    x = np.minimum(x, top) if arm == "norm_matched" else x  # past its best it stays
+    noise = rng.normal(0, 0.03)
+    return loss(x, top, depth, "skewed")[0] * np.exp(0.4 * np.log(lr / wanted(depth)) ** 2 + noise)
+
+
+def frame(cells) -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    rows = [(*cell, value(*cell[:4], rng)) for cell in cells]
+    out = pd.DataFrame(rows, columns=["arm", "depth", "gamma", "lr", "seed", "val_loss"])
+    return out.assign(run_id=[f"r{i}" for i in range(len(out))], task="recall", width=32,
+                      chance=CHANCE, status="completed", steps=400, tokens=1000)  # fmt: skip
+
+
+def tuning(rates=RATES) -> pd.DataFrame:
+    return frame(itertools.product(("raw", "norm_matched"), (1, 2, 4), COARSE, rates, (100,)))
+
+
+def saved(runs: pd.DataFrame, folder):
+    path = folder / "table.parquet"
+    about = {"sweep": "mini_tune", "law": {"name": "gamma_star", "metric": "val_loss"},
+             "expected": len(runs), "missing": []}  # fmt: skip
+    arrow = pa.Table.from_pandas(runs, preserve_index=False)
+    pq.write_table(
+        arrow.replace_schema_metadata({b"orchestrator": json.dumps(about).encode()}), path
+    )
+    return path
+
+
+def test_the_rate_and_the_grid_of_each_depth(tmp_path):
+    chosen = tune(load(saved(tuning(), tmp_path)))
+    assert [(c.arm, c.depth) for c in chosen] == [
+        (a, d) for a in ("raw", "norm_matched") for d in (1, 2, 4)
+    ]
+    for c in chosen:
+        assert c.lr == pytest.approx(wanted(c.depth), rel=0.1)
+        assert c.zero_lr == pytest.approx(wanted(c.depth), rel=0.1)
+        assert len(c.gammas) == 6
+        if c.arm == "raw":
+            assert c.gamma == pytest.approx(centre(c.depth), rel=0.35)
+            assert c.gammas[0] < centre(c.depth) / 3 and c.gammas[-1] > centre(c.depth) * 3
+        else:
+            assert c.gamma is None and "no rise to the right" in c.notes[0]
+            assert c.gammas[-1] > COARSE[-1] and c.gammas[0] == COARSE[1]
+
+
+def test_an_edge_and_too_few_rates_are_said(tmp_path):
+    chosen = tune(load(saved(tuning(rates=RATES[:2]), tmp_path)))
+    said = " ".join(chosen[0].notes)
+    assert "EDGE: the largest rate" in said and "2 rates tried; 5 are needed" in said
+
+
+def test_diverged_runs_push_the_rate_down(tmp_path):
+    runs = tuning()
+    lost = runs["lr"] > 1.5 * runs["depth"].map(wanted)
+    runs.loc[lost, ["status", "val_loss"]] = ["diverged", np.nan]
+    assert tune(load(saved(runs, tmp_path)))[0].lr < wanted(1) * 1.2
+
+
+def expand(text: str) -> list[tuple]:
+    """The (arm, depth, gamma, lr, seed) that a file's grids stand for."""
+    cells = []
+    for grid in yaml.safe_load(text)["hydra"]["sweeper"]["grids"]:
+
+        def values(key, grid=grid):
+            said = str(grid[key])
+            if said.startswith("range"):
+                return range(*map(int, said[6:-1].split(",")))
+            return said.split(",")
+
+        cells += [(a, int(d), float(g), float(r), int(s)) for a, d, g, r, s in itertools.product(
+            *map(values, ("model/momentum", "model.depth", "model.momentum.gamma", "optim.lr",
+                          "seed")))]  # fmt: skip
+    return cells
+
+
+def test_its_table_shows_that_the_rates_were_tuned(tmp_path, capsys):
+    assert main(["tune", str(saved(tuning(), tmp_path)), "--name", "mini"]) == 0
+    text = capsys.readouterr().out
+    assert yaml.safe_load(text)["sweep"] == {"name": "mini", "law": {"tuning_seeds": [100]}}
+    cells = expand(text)
+    assert len(cells) == len(set(cells)) == 150 + 2 * 3 * 7 * 8
+    runs = frame(cells)
+    for _, part in runs.groupby("arm"):
+        rates = choose(part.reset_index(drop=True), np.log(part["val_loss"].to_numpy()), (100,))
+        assert rates.check["passed"], rates.check["words"]
+        used = part[rates.use]
+        assert len(used) == 3 * 7 * 8 and 100 not in set(used["seed"])
+        assert set(rates.table["rates"]) == {5}
+
+
+def test_a_reported_rate_far_from_the_wanted_one_fails_the_check(tmp_path, capsys):
+    main(["tune", str(saved(tuning(), tmp_path))])
+    runs = frame(expand(capsys.readouterr().out))
+    runs = runs[runs["arm"] == "raw"].reset_index(drop=True)
+    runs.loc[runs["seed"] < 100, "lr"] *= 4
+    rates = choose(runs, np.log(runs["val_loss"].to_numpy()), (100,))
+    assert not rates.check["passed"] and "factor of 2" in rates.check["words"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [(("--seeds", "99-101"), "seed 100 was tuned on"), (("--points", "3"), "--points 3"),
+     (("--seeds", "many"), "0-7"), (("--where", "lr > 1"), "leaves none")],
+)  # fmt: skip
+def test_bad_flags_are_one_line(flags, said, tmp_path, capsys):
+    assert main(["tune", str(saved(tuning(), tmp_path)), *flags]) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and err.count("\n") == 1 and said in err
