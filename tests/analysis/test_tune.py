@@ -21,6 +21,21 @@ from tests.worlds import CHANCE, loss
 
 COARSE = (0.0, 0.05, 0.2, 0.8, 3.2)
 RATES = (5e-4, 1e-3, 2e-3, 4e-3, 8e-3)
+SWEEP = """
+defaults:
+  - config
+  - _self_
+task: {pairs: 5}
+sweep: {law: {name: gamma_star, metric: val_loss}}
+hydra:
+  sweeper:
+    params:
+      model.depth: 1,2,4
+      model/momentum: raw,norm_matched
+      model.momentum.gamma: 0,0.05,0.2,0.8,3.2
+      optim.lr: 0.0005,0.001,0.002,0.004,0.008
+      seed: 100
+"""
 
 
 def wanted(depth):
@@ -132,6 +147,26 @@ def test_a_reported_rate_far_from_the_wanted_one_fails_the_check(tmp_path, capsy
     runs.loc[runs["seed"] < 100, "lr"] *= 4
     rates = choose(runs, np.log(runs["val_loss"].to_numpy()), (100,))
     assert not rates.check["passed"] and "factor of 2" in rates.check["words"]
+
+
+def test_the_file_composes(tmp_path, capsys, monkeypatch):
+    from orchestrator.launch import verbs
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ORCHESTRATOR_STORE", str(tmp_path / "runs"))
+    (tmp_path / "sweeps").mkdir()
+    (tmp_path / "sweeps" / "mini_tune.yaml").write_text(SWEEP)
+    assert main(["tune", str(saved(tuning(), tmp_path)), "--seeds", "0-1"]) == 0
+    text = capsys.readouterr().out
+    (tmp_path / "sweeps" / "mini.yaml").write_text(text)
+    first, second = (
+        {r.run.run_id: r.run for p in verbs.planned(name, []) for r in p.runs}
+        for name in ("mini_tune", "mini")
+    )
+    assert len(first) == 150 and set(first) < set(second)  # the tuning runs are not trained again
+    fresh = [r for k, r in second.items() if k not in first]
+    assert len(fresh) == 2 * 3 * 7 * 2 and {r.seed for r in fresh} == {0, 1}
+    assert {r.task.pairs for r in fresh} == {5}
 
 
 @pytest.mark.parametrize(
