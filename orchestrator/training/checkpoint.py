@@ -13,8 +13,13 @@ from orchestrator.training.slices import SliceState
 
 def save(fabric: Fabric, path: Path, index: int, state: SliceState, code: str) -> None:
     """Write the state of slice number `index`, whole or not at all."""
+    write_whole(fabric, path, {"slice": index, "code": code, "state": vars(state)})
+
+
+def write_whole(fabric: Fabric, path: Path, content: dict[str, Any]) -> None:
+    """Write tensors and plain data to `path`, whole or not at all."""
     temporary = path.with_name(f".{path.name}.new")
-    fabric.save(temporary, {"slice": index, "code": code, "state": vars(state)})
+    fabric.save(temporary, content)
     with open(temporary, "rb") as f:
         os.fsync(f.fileno())
     os.replace(temporary, path)

@@ -198,7 +198,8 @@ class PackTrainer:
     def _keep(self, state: SliceState, slots: Slots) -> None:
         """Final parameters (members, P) and their names and shapes, for forensics."""
         n = len(slots.members)
-        self.fabric.save(
+        checkpoint.write_whole(
+            self.fabric,
             self.attempt.folder / f"weights-{slots.index:03d}.pt",
             {
                 "run_ids": [self.runs[i].run_id for i in slots.members],
