@@ -60,20 +60,24 @@ def write_tables(
     folder: Path, table: pd.DataFrame, curves: pd.DataFrame, about: dict[str, Any], csv: bool
 ) -> list[Path]:
     """Write table and curves; `about` goes into the Parquet files' metadata as "orchestrator"."""
-    folder.mkdir(parents=True, exist_ok=True)
     out = []
     for name, frame in (("table", table), ("curves", curves)):
-        arrow = pa.Table.from_pandas(frame, preserve_index=False)
-        meta = {**(arrow.schema.metadata or {}), b"orchestrator": json.dumps(about).encode()}
-        path = folder / f"{name}.parquet"
-        temporary = path.with_name(f".{path.name}.new")
-        pq.write_table(arrow.replace_schema_metadata(meta), temporary)
-        temporary.replace(path)
-        out.append(path)
+        out.append(write_parquet(folder / f"{name}.parquet", frame, about))
         if csv:
             frame.to_csv(folder / f"{name}.csv", index=False)
             out.append(folder / f"{name}.csv")
     return out
+
+
+def write_parquet(path: Path, frame: pd.DataFrame, about: dict[str, Any]) -> Path:
+    """Write one table, whole or not at all, with `about` in its metadata as "orchestrator"."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    arrow = pa.Table.from_pandas(frame, preserve_index=False)
+    meta = {**(arrow.schema.metadata or {}), b"orchestrator": json.dumps(about).encode()}
+    temporary = path.with_name(f".{path.name}.new")
+    pq.write_table(arrow.replace_schema_metadata(meta), temporary)
+    temporary.replace(path)
+    return path
 
 
 def _by_pack(sweeps: Iterable[Sweep]) -> dict[str, dict[str, tuple[str, Member]]]:

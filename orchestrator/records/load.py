@@ -8,8 +8,8 @@ from typing import Any
 from orchestrator.config import RunConfig
 from orchestrator.errors import UserError
 from orchestrator.records.attempts import attempts, results
-from orchestrator.records.packs import all_packs
-from orchestrator.records.store import open_store, read_lines
+from orchestrator.records.packs import Pack, all_packs
+from orchestrator.records.store import Store, open_store, read_lines
 
 
 @dataclass(frozen=True)
@@ -29,17 +29,7 @@ def load_run(run_id: str, store_path: str | None = None) -> RunRecord:
     Raises: UserError where the store has none, or several that begin so.
     """
     store = open_store(store_path)
-    hits = [
-        (pack, slot)
-        for pack in all_packs(store)
-        for slot, r in enumerate(pack.run_ids)
-        if r.startswith(run_id)
-    ]
-    names = {pack.run_ids[slot] for pack, slot in hits}
-    if len(names) != 1:
-        what = "no such run" if not names else f"several runs begin so: {', '.join(sorted(names))}"
-        raise UserError(f"run {run_id}: {what} in store {store.root}")
-    pack, slot = max(hits, key=lambda hit: hit[0].generation)
+    pack, slot = find_run(store, run_id)
     tries = attempts(store, pack.pack_id)
     result = results(tries).get(pack.run_ids[slot])
     curve = []
@@ -51,3 +41,21 @@ def load_run(run_id: str, store_path: str | None = None) -> RunRecord:
             if 0 <= i < len(row["val_loss"]):
                 curve.append({k: v[i] if isinstance(v, list) else v for k, v in row.items()})
     return RunRecord(pack.runs[slot], result, curve)
+
+
+def find_run(store: Store, run_id: str) -> tuple[Pack, int]:
+    """The latest pack that holds a run, named by its id or the beginning of it, and its slot.
+
+    Raises: UserError where the store has none, or several that begin so.
+    """
+    hits = [
+        (pack, slot)
+        for pack in all_packs(store)
+        for slot, r in enumerate(pack.run_ids)
+        if r.startswith(run_id)
+    ]
+    names = {pack.run_ids[slot] for pack, slot in hits}
+    if len(names) != 1:
+        what = "no such run" if not names else f"several runs begin so: {', '.join(sorted(names))}"
+        raise UserError(f"run {run_id}: {what} in store {store.root}")
+    return max(hits, key=lambda hit: hit[0].generation)
