@@ -59,11 +59,13 @@ def _parser() -> argparse.ArgumentParser:
     cancel = verb("cancel", _cancel, "take a sweep's jobs out of the queue; what is done stays")
     retry = verb("retry", _retry, "train a sweep's failed runs again, as submitted last")
     logs = verb("logs", _logs, "the end of a run's log, and where it lies")
-    probe = verb("probe", _probe, "the frequency response of a run's filters, beside theory")
+    probe = verb("probe", _probe, "spectral forensics of a run, or of all runs of a sweep")
     for sub in (cancel, retry):
         sub.add_argument("sweep", metavar="SWEEP")
-    for sub in (logs, probe):
-        sub.add_argument("run_id", metavar="RUN", help="a run's id, or the beginning of it")
+    logs.add_argument("run_id", metavar="RUN", help="a run's id, or the beginning of it")
+    probe.add_argument(
+        "name", metavar="RUN|SWEEP", help="a run's id or its beginning, or a sweep submitted before"
+    )
     bench = verb("bench", _bench, "what this machine does on a shape, against its limit")
     collect = verb("collect", _collect, "write results/SWEEP/table.parquet and curves.parquet")
     push = verb("push", _push, "send to W&B what it lacks of a sweep")
@@ -78,6 +80,9 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument("sweep", nargs="?", metavar="SWEEP")
         sub.add_argument("--current", action="store_true", help="only the runs of today's file")
     push.add_argument("--granularity", metavar="run|pack|sweep", help="what one W&B run is")
+    probe.add_argument(
+        "--results", type=Path, default=Path("results"), help="output folder of a sweep's tables"
+    )
     dashboard.add_argument("--results", type=Path, default=Path("results"), help="its analysis")
     dashboard.add_argument(
         "--print", action="store_true", help="the specification as JSON; needs no account"
@@ -148,12 +153,11 @@ def _logs(args: argparse.Namespace) -> int:
 
 
 def _probe(args: argparse.Namespace) -> int:
-    from orchestrator import load
-    from orchestrator.launch import show
-    from orchestrator.probe.bode import responses
+    from orchestrator.probe.summary import show
+    from orchestrator.probe.verb import probe
 
-    rows = [r.row() for r in responses(load(args.run_id).run)]
-    _print(args, rows, lambda: show.responses_text(rows))
+    found = probe(args.name, args.results)
+    _print(args, found, lambda: show(found))
     return 0
 
 

@@ -161,13 +161,3 @@ def result_text(store: Store, plan: Plan) -> None:
         solved = row["steps_to_solve"] or "never"
         print(f"run {p.run.run_id}: {row['status']}, loss {loss}, accuracy "
               f"{row['accuracy']:.4f}, solved at step {solved}")  # fmt: skip
-
-
-def responses_text(rows: list[dict[str, Any]]) -> None:
-    """Filter responses as a table."""
-    table = Table("layer", "stream", "head", "taps", "gain at DC", "at Nyquist", "off theory by")
-    for r in rows:
-        taps = " ".join(f"{t:.4g}" for t in r["taps"])
-        gains = (f"{r['gain_dc']:.4f}", f"{r['gain_nyquist']:.4f}", f"{r['error']:.1e}")
-        table.add_row(str(r["layer"]), r["stream"], str(r["head"]), taps, *gains)
-    Console().print(table)
