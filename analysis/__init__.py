@@ -16,11 +16,12 @@ if TYPE_CHECKING:
 __all__ = ["fit", "load", "plot"]
 
 
-def load(path: str | Path) -> Table:
-    """Read and check a table of runs (Parquet or CSV). Raises `analysis.errors.InputError`."""
+def load(path: str | Path, where: str | None = None) -> Table:
+    """Read and check a table of runs (Parquet or CSV), or those of its rows that a condition such
+    as "task == 'recall'" chooses. Raises `analysis.errors.InputError`."""
     from analysis.table import load as load_table
 
-    return load_table(path)
+    return load_table(path, where)
 
 
 def fit(table: str | Path | Table, **choices: Any) -> FitResult:

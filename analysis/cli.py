@@ -18,6 +18,7 @@ VERBS = {
     "report": "write one self-contained report.html",
     "law": "fit a published law form to anyone's table",
     "compare": "two sweeps, arms or tables side by side",
+    "arms": "every arm in one table, at settings chosen on other seeds",
     "tune": "the second stage of a tuning sweep, printed as a sweep file",
 }
 
@@ -61,6 +62,8 @@ def add_fit(parser: argparse.ArgumentParser) -> None:
                         help="fit an unfinished sweep; names what is missing, no verdict")  # fmt: skip
     parser.add_argument("--quick", action="store_true",
                         help="the law alone: no specification curve, no fungibility")  # fmt: skip
+    parser.add_argument("--where", metavar="CONDITION",
+                        help="these rows alone, such as \"task == 'recall'\"")  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print the laws as JSON, nothing else")
     parser.set_defaults(run=run_fit)
 
@@ -68,7 +71,7 @@ def add_fit(parser: argparse.ArgumentParser) -> None:
 def run_fit(given: argparse.Namespace) -> int:
     from pathlib import Path
 
-    from analysis import fit
+    from analysis import fit, load
     from analysis.laws.gamma_star.summary import show
     from analysis.laws.result import dumps, write
     from analysis.progress import shown
@@ -76,7 +79,8 @@ def run_fit(given: argparse.Namespace) -> int:
     if given.window is not None and not given.window > 0:
         raise InputError(f"--window {given.window:g}: a positive number (ln gamma)")
     with shown("fitting"):
-        result = fit(given.table, metric=given.metric, form=given.form, window=given.window,
+        table = load(given.table, given.where)
+        result = fit(table, metric=given.metric, form=given.form, window=given.window,
                      partial=given.partial, hold_out=given.hold_out,
                      explore=not given.quick)  # fmt: skip
     out = Path(given.table).with_name("laws.json")
@@ -91,18 +95,21 @@ def add_plot(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("table", help="table.parquet (or .csv) of a sweep")
     parser.add_argument("--out", help="folder of the figures (default: figures/ beside the table)")
     parser.add_argument("--partial", action="store_true", help="draw an unfinished sweep")
+    parser.add_argument("--where", metavar="CONDITION",
+                        help="these rows alone, such as \"task == 'recall'\"")  # fmt: skip
     parser.set_defaults(run=run_plot)
 
 
 def run_plot(given: argparse.Namespace) -> int:
     from pathlib import Path
 
-    from analysis import fit, plot
+    from analysis import fit, load, plot
     from analysis.progress import shown
 
     out = Path(given.out) if given.out else Path(given.table).with_name("figures")
     with shown("drawing"):
-        plot(given.table, out, fit(given.table, partial=given.partial))
+        table = load(given.table, given.where)
+        plot(table, out, fit(table, partial=given.partial))
     print(out.resolve(), file=sys.stderr)
     return 0
 
@@ -111,6 +118,8 @@ def add_report(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("table", help="table.parquet (or .csv) of a sweep")
     parser.add_argument("--out", help="the page (default: report.html beside the table)")
     parser.add_argument("--partial", action="store_true", help="report an unfinished sweep")
+    parser.add_argument("--where", metavar="CONDITION",
+                        help="these rows alone, such as \"task == 'recall'\"")  # fmt: skip
     parser.set_defaults(run=run_report)
 
 
@@ -119,7 +128,7 @@ def run_report(given: argparse.Namespace) -> int:
     from analysis.report import write
 
     with shown("writing the report"):
-        print(write(given.table, partial=given.partial, out=given.out), file=sys.stderr)
+        print(write(given.table, given.partial, given.out, given.where), file=sys.stderr)
     return 0
 
 
@@ -143,5 +152,11 @@ def add_tune(parser: argparse.ArgumentParser) -> None:
     tune.add_arguments(parser)
 
 
+def add_arms(parser: argparse.ArgumentParser) -> None:
+    from analysis.arms import verb
+
+    verb.add_arguments(parser)
+
+
 ADD = {"fit": add_fit, "plot": add_plot, "report": add_report, "law": add_law,
-       "compare": add_compare, "tune": add_tune}  # fmt: skip
+       "compare": add_compare, "arms": add_arms, "tune": add_tune}  # fmt: skip

@@ -49,15 +49,23 @@ CAPTIONS = {
 }
 
 
-def write(table: str | Path, partial: bool = False, out: str | Path | None = None) -> Path:
+def write(table: str | Path, partial: bool = False, out: str | Path | None = None,
+          where: str | None = None) -> Path:  # fmt: skip
     """Fit a sweep's table and write report.html beside it (or to `out`); returns its path.
 
+    A table of several tasks or budgets gets the comparison of its arms; where: the rows to report.
     Raises InputError where the table can't be fitted or the page can't be written.
     """
-    from analysis import fit, load
+    from analysis import fit
+    from analysis.groups import load_groups
+    from analysis.sections import compared
 
-    loaded = load(table)
-    page = html(loaded, fit(loaded, partial=partial))
+    groups = load_groups(table, where)
+    if len(groups) > 1:
+        page = frame(f"Momentum: {', '.join(groups)}", compared(groups))
+    else:
+        (loaded,) = groups.values()
+        page = html(loaded, fit(loaded, partial=partial))
     target = Path(out) if out is not None else Path(table).with_name("report.html")
     temporary = target.with_name(f".{target.name}.{os.getpid()}")
     try:
@@ -70,14 +78,20 @@ def write(table: str | Path, partial: bool = False, out: str | Path | None = Non
 
 def html(loaded: Any, result: Any) -> str:
     """The page. loaded: `analysis.load`'s Table; result: its FitResult."""
+    from analysis.sections import compared
+
     parts = [verdicts(result), summary(loaded, result)]
     parts += [arm_section(fit) for fit in result.arms.values()]
-    parts += [exchange(result), figures(result), details(result), method(result)]
-    title = f"Momentum and depth: {loaded.sweep}"
+    parts += [compared({str(loaded.runs["task"].iloc[0]): loaded}), exchange(result)]
+    parts += [figures(result), details(result), method(result)]
+    return frame(f"Momentum and depth: {loaded.sweep}", "".join(parts))
+
+
+def frame(title: str, body: str) -> str:
+    """The whole page about its body."""
     return (f"<!doctype html><html lang='en'><head><meta charset='utf-8'><title>{escape(title)}"
             f"</title><meta name='viewport' content='width=device-width,initial-scale=1'>"
-            f"<style>{STYLE}</style></head><body><h1>{escape(title)}</h1>"
-            + "".join(parts) + "</body></html>\n")
+            f"<style>{STYLE}</style></head><body><h1>{escape(title)}</h1>{body}</body></html>\n")
 
 
 def summary(loaded: Any, result: Any) -> str:
@@ -165,26 +179,30 @@ def exchange(result: Any) -> str:
 def figures(result: Any) -> str:
     """Every figure, embedded; those not drawn are named."""
     from analysis.figures import figures as draw
-    from analysis.figures.style import png
 
     shown, absent = ["<h2>Figures</h2>"], []
     for name, figure in draw(result).items():
         if isinstance(figure, str):
             absent.append(f"<li>{escape(figure)}</li>")
             continue
-        buffer = io.BytesIO()
-        png(figure, buffer, 160)
-        data = base64.b64encode(buffer.getvalue()).decode()
         key = next((k for k in CAPTIONS if name.startswith(k)), "")
         arm = name.removeprefix(key).strip("_")
-        caption = CAPTIONS.get(key, name) + (f" Arm {arm}." if arm else "")
-        width = figure.get_figwidth() / 7.0 * 100
-        shown.append(f"<figure><img style='width:{width:.0f}%' alt='{escape(caption)}' "
-                     f"src='data:image/png;base64,{data}'><figcaption>{escape(caption)}"
-                     f"</figcaption></figure>")
+        shown.append(embedded(figure, CAPTIONS.get(key, name) + (f" Arm {arm}." if arm else "")))
     if absent:
         shown.append("<p>Not drawn:</p><ul class='quiet'>" + "".join(absent) + "</ul>")
     return "".join(shown)
+
+
+def embedded(figure: Any, caption: str) -> str:
+    """A figure inside the page."""
+    from analysis.figures.style import png
+
+    buffer = io.BytesIO()
+    png(figure, buffer, 160)
+    data = base64.b64encode(buffer.getvalue()).decode()
+    width = figure.get_figwidth() / 7.0 * 100
+    return (f"<figure><img style='width:{width:.0f}%' alt='{escape(caption)}' "
+            f"src='data:image/png;base64,{data}'><figcaption>{escape(caption)}</figcaption></figure>")
 
 
 def details(result: Any) -> str:

@@ -122,8 +122,8 @@ def from_frame(runs: pd.DataFrame, about: dict[str, Any], path: Path) -> Table:
     if "chance" not in runs.columns:
         runs["chance"] = np.nan
     check_rows(runs, choice.metric)
-    check_once(runs)
     check_one_setting(runs)
+    check_once(runs)
     for column in ("depth", "width", "seed"):
         runs[column] = runs[column].astype(int)
     runs["arm"] = runs["arm"].astype(str)
@@ -266,4 +266,5 @@ def check_one_setting(runs: pd.DataFrame) -> None:
             what = "tasks" if column.startswith("task") or column == "chance" else "budgets"
             shown = ", ".join(sorted(values)[:4])
             raise InputError(f"mixes {what}: {column!r} is {shown}; the fit models gamma*(N) at "
-                             f"one task and one budget, so fit each on its own")  # fmt: skip
+                             f"one task and one budget, so fit each on its own (--where), or "
+                             f"compare arms (`analysis arms`)")  # fmt: skip

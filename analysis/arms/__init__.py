@@ -1,0 +1,1 @@
+"""Every arm side by side: each at the setting that some seeds chose, judged on the others."""

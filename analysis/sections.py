@@ -1,0 +1,35 @@
+"""Sections of the report that compare rather than fit: the arms."""
+
+from __future__ import annotations
+
+from html import escape
+
+from analysis.table import Table
+
+LEAST_ARMS = 3  # below, the curves say it all
+
+
+def compared(groups: dict[str, Table]) -> str:
+    """Every arm at the setting other seeds chose, where there are several tasks or many arms."""
+    from analysis.arms.judge import judge
+    from analysis.arms.show import cells, head, sentences
+    from analysis.figures import arms as figure
+    from analysis.figures.style import styled
+    from analysis.report import _table, embedded
+
+    most = max(t.runs["arm"].nunique() for t in groups.values())
+    if most < LEAST_ARMS and len(groups) < 2:
+        return ""
+    found = judge(groups)
+    text = ["<h2>Arms side by side</h2>", _table(head(found), cells(found))]
+    text += [f"<p>{escape(line)}.</p>" for line in sentences(found)]
+    with styled():
+        drawn = figure.draw(found)
+    for name, fig in drawn.items():
+        task = name.removeprefix("arms").strip("_")
+        text.append(embedded(fig, f"Every arm at its chosen setting{', ' + task if task else ''}."))
+    text.append(f"<p class='quiet'>{escape(found.how)}.</p>")
+    if len(groups) > 1:
+        text.append("<p class='quiet'>γ*(N) is a law of one task at one budget: "
+                    "<code>analysis report --where</code> fits one of them.</p>")  # fmt: skip
+    return "".join(text)
