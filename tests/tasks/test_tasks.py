@@ -7,13 +7,14 @@ import torch
 
 from orchestrator.config import Budget, RunConfig
 from orchestrator.errors import UserError
+from orchestrator.tasks.hops import Hops
 from orchestrator.tasks.induction import Induction
 from orchestrator.tasks.recall import Recall
 from orchestrator.training.data import evaluation_batches, training_batches
 
 TASKS = [
     Recall(), Recall(pairs=8, queries=3, keys=32, values=5), Induction(),
-    Induction(vocab=5, period=9, repeats=3, unique=False),
+    Induction(vocab=5, period=9, repeats=3, unique=False), Hops(), Hops(3, symbols=5, queries=2),
 ]  # fmt: skip
 
 
@@ -53,6 +54,26 @@ def test_induction_repeats_its_period():
     assert all(len(set(r)) == 7 for r in whole[:, :7].tolist())
 
 
+@pytest.mark.parametrize("hops", [1, 2, 5])
+def test_hops_follows_the_shown_map_k_times(hops):
+    task = Hops(hops, symbols=6, queries=4)
+    tokens, targets = batch(task, size=512)
+    for row, answers in zip(tokens.tolist(), targets.tolist(), strict=True):
+        after = {a: v - 6 for a, v in zip(row[:12:2], row[1:12:2], strict=True)}
+        assert set(after) == set(after.values()) == set(range(6))
+        asked = row[task.scored]
+        assert len(set(asked)) == 4
+        for q, answer in zip(asked, answers, strict=True):
+            at = q
+            for _ in range(hops):
+                at = after[at]
+            assert answer == at + 6 and at != q
+    # the other symbols are as likely as the task's chance says
+    distance = (targets - 6 - tokens[:, task.scored]) % 6
+    share = torch.bincount(distance.flatten(), minlength=6)[1:] / distance.numel()
+    assert (share - task.chance).abs().max() < 4 * (0.2 * 0.8 / 512) ** 0.5
+
+
 def test_runs_that_share_seed_data_see_the_same_batches_at_every_grouping():
     run = RunConfig(task=Recall(), budget=Budget(batch=4))
     steps = torch.arange(1, 6)
@@ -75,6 +96,9 @@ def test_the_evaluation_set_is_the_tasks_own():
         (lambda: Recall(queries=9), "task.queries=9"),
         (lambda: Induction(period=20), "task.period=20"),
         (lambda: Induction(repeats=1), "task.repeats=1"),
+        (lambda: Hops(6), "task.hops=6: must be in 1..5"),
+        (lambda: Hops(queries=9), "task.queries=9"),
+        (lambda: Hops(symbols=2), "task.symbols=2"),
     ],
 )
 def test_impossible_tasks_are_refused(make, words):
