@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from typing import Any
 
@@ -12,15 +13,18 @@ from orchestrator.config import RunConfig
 from orchestrator.cost import tokens_per_step
 from orchestrator.training.schedule import learning_rate_factor
 from orchestrator.training.slices import SliceState, Slots
+from orchestrator.training.step import Core
 
 
 def evaluation_row(
-    evaluate, state: SliceState, taps: Tensor, batches: list, norm: Tensor,
+    core: Core, evaluate, state: SliceState, taps: Tensor, batches: list, norm: Tensor,
     runs: list[RunConfig], slots: Slots,
 ) -> dict[str, Any]:  # fmt: skip
     """One row of curves.jsonl: lists over the slice's members, padding left out.
 
-    Losses in nats a scored token; train_loss is the mean since the row before.
+    Losses in nats a scored token; train_loss is the mean since the row before; wall_s the slice's
+    seconds so far. A learned filter's values stand under `gamma` or `taps`, one nested list
+    (layers, heads[, lags]) a member.
     """
     loss = torch.zeros_like(state.loss_sum)
     correct = torch.zeros(slots.width, dtype=torch.int64, device=loss.device)
@@ -44,7 +48,16 @@ def evaluation_row(
         "train_loss": (state.loss_since[:n] / (state.step - state.evaluated)).tolist(),
         "grad_norm": norm[:n].tolist(),
         "lr": [runs[i].optim.lr * factor for i in slots.members],
+        "wall_s": state.wall_s,
+        **learned(core, state.params[:n]),
     }
+
+
+def learned(core: Core, params_NP: Tensor) -> dict[str, Any]:
+    """{"gamma" or "taps": one nested list a run} of a learned filter; else nothing."""
+    if "momentum" not in core.sizes:
+        return {}
+    return {core.module.learn: [core.unflatten(p)["momentum"].tolist() for p in params_NP]}
 
 
 def result_rows(state: SliceState, runs: list[RunConfig], slots: Slots) -> list[dict[str, Any]]:
@@ -71,5 +84,6 @@ def result_rows(state: SliceState, runs: list[RunConfig], slots: Slots) -> list[
             "steps": state.step,
             "tokens": last["tokens"],
             "wall_s": state.wall_s / len(slots.members),
+            **{f"learned_{k}": json.dumps(last[k][i]) for k in ("gamma", "taps") if k in last},
         })  # fmt: skip
     return out

@@ -143,15 +143,9 @@ class PackTrainer:
             while state.step < target:
                 begun = time.monotonic()
                 norm = self._chunk(state, tensors, slots, min(target, state.step + CHUNK))
-                if state.step == target:
-                    row = evaluation_row(
-                        self.evaluate, state, tensors.taps, self.batches, norm, self.runs, slots
-                    )
-                    state.rows.append(row)
-                    state.loss_since.zero_()
-                    state.evaluated = target
-                    append_lines(self.attempt.curves, [row])
                 state.wall_s += time.monotonic() - begun
+                if state.step == target:
+                    self._measure(state, tensors, slots, norm)
                 self.report(slots, state.step)
                 stop = self.stopping() and state.step < steps
                 if stop or time.monotonic() - saved > self.execution.checkpoint_s:
@@ -162,6 +156,19 @@ class PackTrainer:
         if self.execution.keep_weights:
             self._keep(state, slots)
         append_lines(self.attempt.results, result_rows(state, self.runs, slots))
+
+    def _measure(
+        self, state: SliceState, tensors: RunTensors, slots: Slots, norm: torch.Tensor
+    ) -> None:
+        begun = time.monotonic()
+        row = evaluation_row(
+            self.core, self.evaluate, state, tensors.taps, self.batches, norm, self.runs, slots
+        )
+        state.rows.append(row)
+        state.loss_since.zero_()
+        state.evaluated = state.step
+        append_lines(self.attempt.curves, [row])
+        state.wall_s += time.monotonic() - begun
 
     def _chunk(
         self, state: SliceState, tensors: RunTensors, slots: Slots, until: int

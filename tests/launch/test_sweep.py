@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -64,6 +65,16 @@ def test_submit_collect_submit_again_and_extend(sweep_file, tiny):
     done = orchestrator("collect", "--results", "whole")
     assert done.returncode == 0, done.stderr
     assert len(pd.read_parquet("whole/all/table.parquet")) == 12
+
+
+def test_a_learned_gamma_is_told_along_the_run_and_in_the_table(sweep_file, tiny):
+    words = ["model.momentum.learn=gamma", "model.momentum.gamma=0.3", "model.heads=2", "seed=0"]
+    assert orchestrator("submit", "small", *tiny, *words).returncode == 0
+    rows = table("results").set_index("depth")
+    for depth in (1, 2):
+        values = np.array(json.loads(rows.loc[depth, "learned_gamma"]))
+        assert values.shape == (depth, 2) and (values != 0.3).all()
+        assert (abs(values - 0.3) < 0.3).all()  # 24 steps at 3e-3 can't move it further
 
 
 def test_killed_twice_in_the_middle_the_result_is_bit_identical(
