@@ -19,6 +19,7 @@ VERBS = {
     "law": "fit a published law form to anyone's table",
     "compare": "two sweeps, arms or tables side by side",
     "arms": "every arm in one table, at settings chosen on other seeds",
+    "cost": "what a loss costs with momentum, over what it costs without",
     "tune": "the second stage of a tuning sweep, printed as a sweep file",
 }
 
@@ -146,6 +147,12 @@ def add_compare(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=compare.run)
 
 
+def add_cost(parser: argparse.ArgumentParser) -> None:
+    from analysis.cost import verb
+
+    verb.add_arguments(parser)
+
+
 def add_tune(parser: argparse.ArgumentParser) -> None:
     from analysis import tune
 
@@ -159,4 +166,4 @@ def add_arms(parser: argparse.ArgumentParser) -> None:
 
 
 ADD = {"fit": add_fit, "plot": add_plot, "report": add_report, "law": add_law,
-       "compare": add_compare, "arms": add_arms, "tune": add_tune}  # fmt: skip
+       "compare": add_compare, "arms": add_arms, "cost": add_cost, "tune": add_tune}  # fmt: skip

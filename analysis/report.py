@@ -58,11 +58,11 @@ def write(table: str | Path, partial: bool = False, out: str | Path | None = Non
     """
     from analysis import fit
     from analysis.groups import load_groups
-    from analysis.sections import compared
+    from analysis.sections import compared, priced
 
     groups = load_groups(table, where)
     if len(groups) > 1:
-        page = frame(f"Momentum: {', '.join(groups)}", compared(groups))
+        page = frame(f"Momentum: {', '.join(groups)}", compared(groups) + priced(groups))
     else:
         (loaded,) = groups.values()
         page = html(loaded, fit(loaded, partial=partial))
@@ -78,11 +78,12 @@ def write(table: str | Path, partial: bool = False, out: str | Path | None = Non
 
 def html(loaded: Any, result: Any) -> str:
     """The page. loaded: `analysis.load`'s Table; result: its FitResult."""
-    from analysis.sections import compared
+    from analysis.sections import compared, priced
 
+    groups = {str(loaded.runs["task"].iloc[0]): loaded}
     parts = [verdicts(result), summary(loaded, result)]
     parts += [arm_section(fit) for fit in result.arms.values()]
-    parts += [compared({str(loaded.runs["task"].iloc[0]): loaded}), exchange(result)]
+    parts += [compared(groups), exchange(result), priced(groups)]
     parts += [figures(result), details(result), method(result)]
     return frame(f"Momentum and depth: {loaded.sweep}", "".join(parts))
 

@@ -1,9 +1,10 @@
-"""Sections of the report that compare rather than fit: the arms."""
+"""Sections of the report that compare rather than fit: the arms, and what a loss costs."""
 
 from __future__ import annotations
 
 from html import escape
 
+from analysis.errors import InputError
 from analysis.table import Table
 
 LEAST_ARMS = 3  # below, the curves say it all
@@ -33,3 +34,27 @@ def compared(groups: dict[str, Table]) -> str:
         text.append("<p class='quiet'>γ*(N) is a law of one task at one budget: "
                     "<code>analysis report --where</code> fits one of them.</p>")  # fmt: skip
     return "".join(text)
+
+
+def priced(groups: dict[str, Table]) -> str:
+    """What a loss costs with momentum and without; nothing where there are no curves."""
+    from analysis.cost.ratio import costs
+    from analysis.cost.words import sentences
+    from analysis.figures import cost as figure
+    from analysis.figures.style import styled
+    from analysis.report import embedded
+
+    text = []
+    for label, table in groups.items():
+        try:
+            found = costs(label, table)
+        except InputError:  # no curves, or one side only: the verb says so, a report leaves it out
+            continue
+        text += [f"<p>{escape(line)}.</p>" for line in sentences(found)]
+        with styled():
+            drawn = figure.draw(found)
+        if not isinstance(drawn, str):
+            text.append(embedded(drawn, f"Cost of a loss with momentum over its cost without, {label}: "
+                                        "the cheapest configuration of either side, judged on other "
+                                        "seeds than chose it; band: 95 %."))  # fmt: skip
+    return "<h2>What a loss costs</h2>" + "".join(text) if text else ""

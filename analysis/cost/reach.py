@@ -1,0 +1,45 @@
+"""How many steps each run takes to first reach each loss, read off its curve."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from analysis.errors import InputError
+
+
+def read_curves(path: Path) -> pd.DataFrame:
+    """run_id, step, val_loss of every evaluation. Raises InputError where there are none."""
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; costs are read off the curves beside a table")
+    try:
+        return pd.read_parquet(path, columns=["run_id", "step", "val_loss"])
+    except (OSError, ValueError, KeyError) as error:
+        said = str(error).splitlines()[0][:120]
+        raise InputError(f"{path}: has no run_id, step and val_loss ({said})") from None
+
+
+def log_steps(curve: pd.DataFrame, losses: np.ndarray) -> np.ndarray:
+    """ln of the steps (L,) until one run's loss is first at or below each of losses (L,).
+
+    Log-log interpolated between evaluations; inf where it is never reached. A loss that the first
+    evaluation is already below counts as reached there.
+    """
+    curve = curve[np.isfinite(curve["val_loss"])].sort_values("step")
+    out = np.full(len(losses), np.inf)
+    if curve.empty:
+        return out
+    x = np.log(curve["step"].to_numpy(float))
+    y = np.log(np.maximum(np.minimum.accumulate(curve["val_loss"].to_numpy(float)), 1e-300))
+    target = np.log(losses)
+    first = np.searchsorted(-y, -target)  # y falls: the first evaluation at or below
+    reached = first < len(y)
+    right = np.minimum(first, len(y) - 1)
+    left = np.maximum(right - 1, 0)
+    gap = y[left] - y[right]
+    share = np.where(gap > 0, (y[left] - target) / np.where(gap > 0, gap, 1.0), 1.0)
+    found = x[left] + np.clip(share, 0, 1) * (x[right] - x[left])
+    out[reached] = found[reached]
+    return out
