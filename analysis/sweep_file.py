@@ -67,8 +67,10 @@ def main_grids(runs: pd.DataFrame, chosen: list[Tuned], seeds: list[int], wide: 
     at = f"'range({seeds[0]},{seeds[-1] + 1})'"
     for c in chosen:
         place = {"model/momentum": c.arm, **shape_of(runs, c.arm, c.width, c.depth, wide)}
-        zero = c.lr if c.zero_lr is None else c.zero_lr
-        if max(zero, c.lr) < SAME * min(zero, c.lr):
+        zero = c.zero_lr  # None: the tuning sweep trains plain attention in another arm
+        if zero is None:
+            grids = [(c.gammas, c.lr)]
+        elif max(zero, c.lr) < SAME * min(zero, c.lr):
             grids = [((0.0, *c.gammas), c.lr)]
         else:
             grids = [((0.0,), zero), (c.gammas, c.lr)]

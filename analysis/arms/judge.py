@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.arms import numbers
-from analysis.arms.settings import NONE, arms_of, choose, setting_columns
+from analysis.arms.settings import NONE, arms_of, choose, plain_of, setting_columns
 from analysis.errors import InputError
 from analysis.laws.gamma_star.metrics import METRICS, scale, unscale
 from analysis.laws.gamma_star.outcomes import formed
@@ -57,7 +57,7 @@ def judge(
             order = sorted(chosen, key=names.index)
             rows += [{**place, **row(arm, chosen[arm], chosen.get(reference), metric)}
                      for arm in order]  # fmt: skip
-            gaps = by_gamma(tables[label], part, chosen.get(NONE))
+            gaps = by_gamma(tables[label], part, chosen)
             for arm in dict.fromkeys(g["arm"] for g in gaps):
                 holm([g for g in gaps if g["arm"] == arm])
             gammas += [{**place, **gap} for gap in gaps]
@@ -127,14 +127,15 @@ def against(part: pd.DataFrame, reference) -> dict[str, Any]:
             "p": numbers.p_of_mean(gap)}  # fmt: skip
 
 
-def by_gamma(table: Table, part: pd.DataFrame, none) -> list[dict[str, Any]]:
+def by_gamma(table: Table, part: pd.DataFrame, chosen: dict) -> list[dict[str, Any]]:
     """The rate of formation at each gamma of each arm against that at gamma = 0."""
-    if none is None:
-        return []
-    zero = none.judged
     out = []
-    cells = part[(part["arm"] != NONE) & part["gamma"].notna()]
+    cells = part[part["gamma"].notna() & (part["gamma"] != 0)]
     for (arm, gamma), mine in cells.groupby(["arm", "gamma"], sort=False):
+        none = plain_of(str(arm), chosen)
+        if none is None:
+            continue
+        zero = chosen[none].judged
         judged = choose(table, mine, setting_columns(mine)).judged
         hits, count = int(judged["formed"].sum()), len(judged)
         out.append({"arm": arm, "gamma": float(gamma), "formed": hits, "runs": count,

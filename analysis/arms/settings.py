@@ -29,11 +29,27 @@ class Chosen:
 
 
 def arms_of(runs: pd.DataFrame) -> pd.DataFrame:
-    """The rows with plain attention under the arm "none", one row a rate and seed."""
+    """The rows with plain attention under the arm "none", one row a rate and seed; under
+    "none (ARM)" where ARM changes the model in more than its momentum (no positions, say)."""
     plain = (runs["gamma"] == 0).to_numpy()
-    named = runs.assign(arm=np.where(plain, NONE, runs["arm"]))
+    own = [c for c in runs.columns if c.startswith("model.") and not c.startswith("model.momentum.")
+           and c not in ("model.depth", "model.width")]  # fmt: skip
+    model = runs[own].map(str).agg("|".join, axis=1) if own else pd.Series("", runs.index)
+    arm = runs["arm"].to_numpy().astype(object)
+    arm[plain] = NONE
+    for _, rows in model[plain].groupby([runs["width"][plain], runs["depth"][plain]]):
+        other = rows.index[rows != rows.mode().iloc[0]]
+        arm[other] = [f"{NONE} ({a})" for a in runs["arm"][other]]
+    named = runs.assign(arm=arm)
     twice = plain & named.duplicated(["arm", "width", "depth", "lr", "seed"]).to_numpy()
     return named[~twice].reset_index(drop=True)
+
+
+def plain_of(arm: str, names) -> str | None:
+    """The arm of plain attention that `arm` is to be compared with; None for one of these."""
+    if arm.startswith(NONE):
+        return None
+    return next((n for n in (f"{NONE} ({arm})", NONE) if n in names), None)
 
 
 def setting_columns(part: pd.DataFrame) -> list[str]:

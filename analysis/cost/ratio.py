@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.arms.settings import NONE, arms_of, setting_columns, words_of
+from analysis.arms.settings import NONE, arms_of, plain_of, setting_columns, words_of
 from analysis.cost.reach import log_steps, read_curves
 from analysis.errors import InputError
 from analysis.table import Table
@@ -76,9 +76,10 @@ def costs(task: str, table: Table) -> Costs:
     for unit in units:
         sides = {arm: side(runs[runs["arm"] == arm], steps, seeds, unit) for arm in arms}
         for arm in arms:
-            if arm == NONE:
+            plain = plain_of(arm, arms)
+            if plain is None:
                 continue
-            found = zip(losses, compare(sides[arm], sides[NONE]), strict=True)
+            found = zip(losses, compare(sides[arm], sides[plain]), strict=True)
             rows += [{"task": task, "arm": arm, "unit": unit, "loss": float(loss), **ratio}
                      for loss, ratio in found if ratio]  # fmt: skip
     return Costs(task, rows, notes)

@@ -84,6 +84,15 @@ def test_plain_attention_is_one_arm_with_one_run_a_rate_and_seed(tmp_path):
     assert row["runs"] == row["seeds"] == 4 and row["setting"] == "lr = 0.004"
 
 
+def test_another_model_at_gamma_0_is_not_the_plain_one(tmp_path):
+    runs = frame().assign(**{"model.rope_base": 1e4})
+    bare = runs[runs["arm"] == "raw"].assign(arm="no_positions", **{"model.rope_base": None})
+    bare["run_id"] = "b" + bare["run_id"]
+    both = pd.concat([runs, bare], ignore_index=True)
+    rows = {r["arm"]: r for r in judged(both, tmp_path).rows}
+    assert rows["none"]["runs"] == rows["none (no_positions)"]["runs"] == 4
+
+
 def test_tuning_seeds_choose_and_all_others_judge(tmp_path):
     runs = frame()
     tables = load_groups(saved(runs, tmp_path))

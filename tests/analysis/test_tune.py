@@ -178,3 +178,13 @@ def test_bad_flags_are_one_line(flags, said, tmp_path, capsys):
     assert main(["tune", str(saved(tuning(), tmp_path)), *flags]) == 2
     out, err = capsys.readouterr()
     assert out == "" and err.count("\n") == 1 and said in err
+
+
+def test_plain_attention_stays_in_the_arm_that_tuned_it(tmp_path, capsys):
+    runs = tuning()
+    runs = runs[(runs["arm"] == "raw") | (runs["gamma"] > 0)]
+    assert main(["tune", str(saved(runs, tmp_path))]) == 0
+    zeros = {
+        (arm, seed) for arm, _, gamma, _, seed in expand(capsys.readouterr().out) if gamma == 0
+    }
+    assert zeros == {("raw", seed) for seed in (100, *range(8))}
