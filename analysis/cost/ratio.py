@@ -49,8 +49,8 @@ class Costs:
 def costs(task: str, table: Table) -> Costs:
     """The ratio at a grid of losses, for each arm and unit. Raises InputError where the table has
     no curves or no runs without momentum."""
-    runs, notes = prepared(table)
     curves = dict(list(read_curves(table.curves_path).groupby("run_id")))
+    runs, notes = prepared(table)
     runs = runs[runs["run_id"].isin(curves)].reset_index(drop=True)
     if runs.empty:
         raise InputError(f"{table.curves_path}: holds none of the table's runs")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from types import SimpleNamespace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,7 @@ import pytest
 from analysis import report
 from analysis.compare import compare
 from analysis.errors import InputError
+from analysis.table import Choice, Table
 from tests.analysis import made_up
 
 
@@ -23,8 +24,7 @@ def page():
     ])
     runs = pd.concat([c.observed.assign(depth=c.depth, arm=f.arm, status="completed", task="recall")
                       for f in result.arms.values() for c in f.curves])
-    loaded = SimpleNamespace(runs=runs, expected=len(runs), missing=[], sweep="demo",
-                             path=SimpleNamespace(name="table.parquet"))
+    loaded = Table(Path("made/up/table.parquet"), runs, "demo", Choice(), len(runs))
     return report.html(loaded, result)
 
 
