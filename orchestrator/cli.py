@@ -68,9 +68,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     bench = verb("bench", _bench, "what this machine does on a shape, against its limit")
     collect = verb("collect", _collect, "write results/SWEEP/table.parquet and curves.parquet")
+    export = verb(
+        "export", _export, "a sweep as one archive: tables, configs, environment, citation"
+    )
     push = verb("push", _push, "send to W&B what it lacks of a sweep")
     dashboard = verb("dashboard", _dashboard, "make or update a sweep's W&B workspace and report")
-    for sub in (plan, submit, push, dashboard):
+    for sub in (plan, submit, export, push, dashboard):
         sub.add_argument("sweep", metavar="SWEEP")
     for sub in (plan, submit):
         sub.add_argument("--rerun", action="store_true", help="train finished runs again")
@@ -83,6 +86,8 @@ def _parser() -> argparse.ArgumentParser:
     probe.add_argument(
         "--results", type=Path, default=Path("results"), help="output folder of a sweep's tables"
     )
+    export.add_argument("--results", type=Path, default=Path("results"), help="its tables")
+    export.add_argument("--out", type=Path, help="the archive; default: RESULTS/SWEEP.tar.gz")
     dashboard.add_argument("--results", type=Path, default=Path("results"), help="its analysis")
     dashboard.add_argument(
         "--print", action="store_true", help="the specification as JSON; needs no account"
@@ -174,6 +179,13 @@ def _collect(args: argparse.Namespace) -> int:
 
     collected = verbs.collect_sweep(args.sweep, args.results, args.format == "csv", args.current)
     _print(args, collected, lambda: show.collected_text(collected))
+    return 0
+
+
+def _export(args: argparse.Namespace) -> int:
+    from orchestrator.launch.export import export
+
+    print(export(args.sweep, args.results, args.out))
     return 0
 
 

@@ -56,13 +56,20 @@ def read_sweep(store: Store, name: str) -> Sweep:
     """The union of a sweep's manifests. Raises: UserError where the store has none."""
     members: dict[str, Member] = {}
     law: dict[str, Any] = {}
-    paths = sorted((store.sweeps / name).glob("[0-9]*.json"))
-    if not paths:
-        known = ", ".join(sweep_names(store)) or "none"
-        raise UserError(f"sweep {name}: not submitted yet in store {store.root} (known: {known})")
-    for path in paths:
-        data = read_json(path)
+    for data in read_manifests(store, name):
         law = data["law"]
         for row in data["runs"]:
             members[row[0]] = Member(*row)
     return Sweep(name, members, law)
+
+
+def read_manifests(store: Store, name: str) -> list[dict[str, Any]]:
+    """A sweep's manifests as written, the first submission first.
+
+    Raises: UserError where the store has none.
+    """
+    paths = sorted((store.sweeps / name).glob("[0-9]*.json"))
+    if not paths:
+        known = ", ".join(sweep_names(store)) or "none"
+        raise UserError(f"sweep {name}: not submitted yet in store {store.root} (known: {known})")
+    return [read_json(path) for path in paths]
