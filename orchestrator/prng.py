@@ -15,13 +15,13 @@ from torch import Tensor
 _MASK = 0xFFFFFFFF
 
 
-def _times(x: Tensor, constant: int) -> Tensor:
+def _times(x: Tensor | int, constant: int) -> Tensor | int:
     """x · constant mod 2^32, by 16-bit halves so that nothing exceeds 2^49."""
     low, high = constant & 0xFFFF, constant >> 16
     return (x * low + (((x * high) & 0xFFFF) << 16)) & _MASK
 
 
-def _mix(x: Tensor) -> Tensor:
+def _mix(x: Tensor | int) -> Tensor | int:
     x = _times(x ^ (x >> 16), 0x7FEB352D)
     x = _times(x ^ (x >> 15), 0x846CA68B)
     return x ^ (x >> 16)
@@ -29,7 +29,7 @@ def _mix(x: Tensor) -> Tensor:
 
 def bits(words: tuple[Tensor | int, ...], count: int, device: torch.device | None = None) -> Tensor:
     """`count` hashed words in [0, 2^32), int64, keyed by `words` (integers or 0-d tensors)."""
-    state: Tensor = torch.zeros((), dtype=torch.int64, device=device)
+    state: Tensor | int = 0  # of integers alone it is made without a tensor operation
     for word in words:
         state = _mix((state + 0x9E3779B9 + word) & _MASK)
     index = torch.arange(count, dtype=torch.int64, device=device)
