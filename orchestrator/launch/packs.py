@@ -8,10 +8,10 @@ import shutil
 from collections import defaultdict
 
 from orchestrator.bench.keep import kept
-from orchestrator.config import RunConfig
 from orchestrator.cost import train_flops
 from orchestrator.launch.compose import Experiment
 from orchestrator.models.native.build import chosen, compiler
+from orchestrator.models.native.serves import serves
 from orchestrator.records.packs import Frozen, Pack, new_pack
 from orchestrator.records.store import Store
 from orchestrator.settings import Execution, Settings
@@ -22,6 +22,7 @@ WIDTH = 16
 # Rates and compilation (CPU seconds, empty cache) of the step on one core where nothing was
 # measured on this machine: `orchestrator bench` at depths 1 and 3, width 32, T = 23, batch 64
 # (docs/notebook.md, "When compiling pays").
+NATIVE_FLOPS = 60e9
 EAGER_FLOPS = 14e9
 COMPILED_FLOPS = 25e9
 COMPILE_S = 10.0
@@ -29,7 +30,10 @@ COMPILE_S_PER_LAYER = 11.0
 
 
 def make_packs(experiments: list[Experiment], generation: int = 0) -> list[Pack]:
-    """Group experiments by shape and execution into packs, the dearest first."""
+    """Group experiments by shape and execution into packs, the dearest first.
+
+    Runs of one seed_data stand together: a slice makes the batches of each seed that it sees.
+    """
     groups: dict[tuple, list[Experiment]] = defaultdict(list)
     for e in experiments:
         groups[e.run.shape_id, e.settings.execution].append(e)
@@ -38,12 +42,13 @@ def make_packs(experiments: list[Experiment], generation: int = 0) -> list[Pack]
     out = []
     for key, group in groups.items():
         execution = key[1]
+        group.sort(key=lambda e: e.run.seed_data)
         parts = max(
             math.ceil(len(group) / execution.pack),
             min(round(cost[key] / share), math.ceil(len(group) / slice_width(execution, 10**9))),
         )
         size = math.ceil(len(group) / parts)
-        compiled = _compile(execution, group[0].run, cost[key] / min(parts, processes(group[0].settings)))
+        compiled = _compile(group[0], cost[key] / min(parts, processes(group[0].settings)))
         for first in range(0, len(group), size):
             runs = [e.run for e in group[first : first + size]]
             width = slice_width(execution, len(runs))
@@ -65,19 +70,25 @@ def estimate_s(store: Store, packs: list[Pack], settings: Settings) -> tuple[flo
     From the rates of the last `orchestrator bench` in each mode, else from the defaults above.
     Compilation counts once for every compiled shape.
     """
-    rate = {"eager": EAGER_FLOPS, "compiled": COMPILED_FLOPS}
+    rate = {"native": NATIVE_FLOPS, "eager": EAGER_FLOPS, "compiled": COMPILED_FLOPS}
     measurements = kept(store)
     for row in (r for m in measurements for r in m["rows"]):
         rate[row["mode"]] = row["flops_per_s"]
     seconds, shapes = 0.0, {}
     for pack in packs:
-        run, compiled = pack.runs[0], pack.frozen.compile
-        flops = train_flops(run) * len(pack.run_ids)
-        seconds += flops / rate["compiled" if compiled else "eager"]
-        if compiled:
+        run, mode = pack.runs[0], mode_of(pack, settings)
+        seconds += train_flops(run) * len(pack.run_ids) / rate[mode]
+        if mode == "compiled":
             shapes[run.shape_id] = COMPILE_S + COMPILE_S_PER_LAYER * run.model.depth
     at_once = max(1, min(processes(settings), len(packs)))
     return (seconds + sum(shapes.values())) / at_once, bool(measurements)
+
+
+def mode_of(pack: Pack, settings: Settings) -> str:
+    """How a pack's steps are expected to run: native (our C++), compiled or eager."""
+    if pack.frozen.native and serves(pack.runs[0]) and not on_gpu(settings):
+        return "native"
+    return "compiled" if pack.frozen.compile else "eager"
 
 
 def processes(settings: Settings) -> int:
@@ -85,17 +96,29 @@ def processes(settings: Settings) -> int:
     if settings.cluster.processes:
         return settings.cluster.processes
     gpus = os.environ.get("CUDA_VISIBLE_DEVICES", "")
-    if settings.execution.device != "cpu" and shutil.which("nvidia-smi"):
+    if on_gpu(settings):
         return max(1, len([g for g in gpus.split(",") if g]))
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return max(1, (cores or 1) // settings.execution.threads)
 
 
-def _compile(execution: Execution, run: RunConfig, flops: float) -> bool:
+def on_gpu(settings: Settings) -> bool:
+    """Whether jobs are expected to find a GPU: as asked for, else as this machine has one."""
+    cluster, device = settings.cluster, settings.execution.device
+    if device != "auto":
+        return device == "cuda"
+    if cluster.name == "slurm":
+        return bool(cluster.gpus or cluster.gres)
+    return shutil.which("nvidia-smi") is not None
+
+
+def _compile(experiment: Experiment, flops: float) -> bool:
     """Whether compiling comes back over `flops` trained by one process."""
+    run, execution = experiment.run, experiment.settings.execution
     if execution.compile != "auto":
         return execution.compile == "on"
-    if compiler() is None:
+    ours = chosen(execution.native) and serves(run) and not on_gpu(experiment.settings)
+    if compiler() is None or ours:
         return False
     saved = flops / EAGER_FLOPS - flops / COMPILED_FLOPS
     return saved > COMPILE_S + COMPILE_S_PER_LAYER * run.model.depth

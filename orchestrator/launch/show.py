@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from orchestrator.cost import parameters, train_flops
-from orchestrator.launch.packs import estimate_s
+from orchestrator.launch.packs import estimate_s, mode_of
 from orchestrator.launch.plan import DONE, UNDER_WAY, Plan
 from orchestrator.launch.status import SweepStatus
 from orchestrator.records.attempts import attempts, results
@@ -82,9 +82,7 @@ def plan_lines(plan: Plan, store: Store, console: Console | None = None) -> None
     if not plan.launch:
         say("nothing to train")
         return
-    widths = Counter(
-        ("compiled" if p.frozen.compile else "eager", p.frozen.width) for p in plan.launch
-    )
+    widths = Counter((mode_of(p, plan.settings), p.frozen.width) for p in plan.launch)
     packs = ", ".join(f"{n} {mode} of width {w}" for (mode, w), n in sorted(widths.items()))
     flops = sum(train_flops(r) for r in plan.to_train)
     say(f"to train: {len(plan.to_train)} runs in {len(plan.launch)} packs ({packs}),"

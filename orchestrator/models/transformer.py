@@ -1,7 +1,7 @@
 """A decoder-only transformer with momentum attention: a plain module for one run.
 
 Momentum that is not learned comes in as a tensor of taps, so that one module serves all arms and
-γ of a shape; learned γ or taps are parameters.
+γ of a shape; learned γ or taps are parameters. What changes here changes in native/transformer.h.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from orchestrator.config import Model, locate
-from orchestrator.models import fused
 from orchestrator.models.attention import attend
 from orchestrator.models.momentum import causal_filter
-from orchestrator.models.native.build import library
 from orchestrator.models.rope import rope_table, rotate
 from orchestrator.models.taps import filtered_layers, shear_taps
+
+EPS = 1e-6
+"""Of every norm."""
 
 
 class Attention(nn.Module):
@@ -33,8 +34,6 @@ class Attention(nn.Module):
         self.output = nn.Linear(inner, model.width, bias=False)
         self.filter_first = m.placement == "pre_rope"
         self.filters_values = m.filters_values
-        self.learned = m.learn != "none"
-        self.length, self.fused = length, False
         self.filter = locate(m.operator, "model.momentum.operator") if m.operator else causal_filter
         self.attend = locate(model.attention, "model.attention") if model.attention else attend
         self.rope = model.rope_base is not None
@@ -59,28 +58,8 @@ class Attention(nn.Module):
             return self._rotate(self.filter(z_BHTD, taps_HK))
         return self.filter(self._rotate(z_BHTD), taps_HK)
 
-    def use_kernel(self, device: torch.device, dtype: torch.dtype) -> None:
-        """From now on run as one operation where there is one for this layer on this device.
-
-        Raises: RuntimeError where it can't be built.
-        """
-        ours = self.filter is causal_filter and self.attend is attend and not self.learned
-        plain = ours and not self.filter_first and not self.filters_values
-        self.fused = plain and fused.serves(self.length, self.head_dim, device, dtype)
-        if self.fused:
-            library("attention")
-
-    def _fused(self, x_BTE: Tensor, taps_SHK: Tensor) -> Tensor:
-        T = x_BTE.shape[1]
-        table = (self.cos[:T], self.sin[:T]) if self.rope else (taps_SHK.new_empty(0),) * 2
-        streams = (linear(x_BTE).unflatten(-1, (self.heads, self.head_dim))
-                   for linear in (self.query, self.key, self.value))  # fmt: skip
-        return fused.attention(*streams, taps_SHK, *table).flatten(2)
-
     def forward(self, x_BTE: Tensor, taps_SHK: Tensor) -> Tensor:
         taps_SHK = taps_SHK.to(x_BTE.dtype)
-        if self.fused:
-            return self.output(self._fused(x_BTE, taps_SHK))
         q_BHTD = self._position(self._heads(self.query(x_BTE)), taps_SHK[0])
         k_BHTD = self._position(self._heads(self.key(x_BTE)), taps_SHK[1])
         v_BHTD = self._heads(self.value(x_BTE))
@@ -95,10 +74,10 @@ class Block(nn.Module):
 
     def __init__(self, model: Model, length: int) -> None:
         super().__init__()
-        self.norm = nn.RMSNorm(model.width, eps=1e-6)
+        self.norm = nn.RMSNorm(model.width, eps=EPS)
         self.attention = Attention(model, length)
         if model.hidden:
-            self.mlp_norm = nn.RMSNorm(model.width, eps=1e-6)
+            self.mlp_norm = nn.RMSNorm(model.width, eps=EPS)
             self.up = nn.Linear(model.width, model.hidden, bias=False)
             self.down = nn.Linear(model.hidden, model.width, bias=False)
 
@@ -118,7 +97,7 @@ class Transformer(nn.Module):
         self.scored = scored
         self.embedding = nn.Embedding(vocab, model.width)
         self.blocks = nn.ModuleList(Block(model, length) for _ in range(model.depth))
-        self.norm = nn.RMSNorm(model.width, eps=1e-6)
+        self.norm = nn.RMSNorm(model.width, eps=EPS)
         if not model.tied_head:
             self.head = nn.Linear(model.width, vocab, bias=False)
         self.learn = m.learn

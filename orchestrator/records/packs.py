@@ -24,7 +24,7 @@ class Frozen:
     compile: bool
     """Whether the step is compiled."""
     native: bool
-    """Whether a CPU runs attention as our C++ kernel, where that serves the shape."""
+    """Whether a CPU trains by our C++, where that serves the shape; it is then not compiled."""
     threads: int
     """CPU threads."""
     width: int

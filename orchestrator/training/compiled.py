@@ -1,9 +1,8 @@
 """A step or evaluation compiled by Inductor from one trace of it.
 
-The trace is `make_fx`'s, not Dynamo's: it passes through `vmap` and `grad` to bare operators, our
-own among them, which Dynamo refuses, and what is left for `torch.compile` is a flat graph. What
-makes that right: the function has no control flow that depends on data, and is only called with
-tensors of the shapes it was traced with.
+The trace is `make_fx`'s, not Dynamo's: it passes through `vmap` and `grad` to bare operators, and
+what is left for `torch.compile` is a flat graph. What makes that right: the function has no control
+flow that depends on data, and is only called with tensors of the shapes it was traced with.
 """
 
 from __future__ import annotations
@@ -35,8 +34,8 @@ def _compile(function: Callable[..., Any], args: tuple[Tensor, ...]) -> Callable
     import torch._inductor.config as inductor
     from torch.fx.experimental.proxy_tensor import make_fx
 
-    if library("attention") is not None:
-        # The compiler builds for this very processor, as our own kernel just showed; Inductor
+    if args[0].device.type == "cpu" and library("train") is not None:
+        # The compiler builds for this very processor, as our own code just showed; Inductor
         # would compile a C++ program for each of five instruction sets to find the same out.
         inductor.cpp.vec_isa_ok = True
     graph = make_fx(lambda *inputs: function(*inputs))(*args)

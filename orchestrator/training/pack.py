@@ -17,6 +17,7 @@ from lightning.fabric.plugins.environments import LightningEnvironment
 
 from orchestrator.config import RunConfig
 from orchestrator.cost import forward_flops
+from orchestrator.models.native.serves import serves
 from orchestrator.records.attempts import Attempt
 from orchestrator.records.packs import Pack
 from orchestrator.records.provenance import code_version
@@ -26,8 +27,9 @@ from orchestrator.training import checkpoint
 from orchestrator.training.compiled import Compiled
 from orchestrator.training.data import evaluation_batches, training_batches
 from orchestrator.training.measure import evaluation_row, result_rows
+from orchestrator.training.native import Native
 from orchestrator.training.schedule import evaluation_steps, learning_rate_factor
-from orchestrator.training.slices import SliceState, Slots, slots_of, start
+from orchestrator.training.slices import SliceState, Slots, slots_of, start, stepwise
 from orchestrator.training.step import Core, RunTensors, over_runs
 
 CHUNK = 32
@@ -54,21 +56,24 @@ _made: dict[tuple, tuple[Core, Callable, Callable]] = {}
 
 
 def functions(pack: Pack, device: torch.device) -> tuple[Core, Callable, Callable]:
-    """A pack's core, and its step and evaluation over a slice of runs.
+    """A pack's core, and how a slice of its runs advances (slices.stepwise) and is evaluated.
 
     Those of a process's last shape are kept: packs of one shape compile once.
     """
     run, frozen = pack.runs[0], pack.frozen
+    native = frozen.native and device.type == "cpu" and serves(run)
     often = frozen.compile and _evaluates_often(run, len(pack.run_ids))
     key = (run.shape_id, frozen.width, frozen.compile, frozen.native, often, str(device))
     if key not in _made:
         _made.clear()
-        core = Core(run, device, frozen.native)
+        core = Core(run, device)
         step, evaluate = over_runs(core)
-        _made[key] = (
-            core, Compiled(step) if frozen.compile else step,
-            Compiled(evaluate) if often else evaluate,
-        )  # fmt: skip
+        if native:
+            ours = Native(run)
+            _made[key] = core, ours.advance, ours.evaluate
+        else:
+            advance = stepwise(Compiled(step) if frozen.compile else step)
+            _made[key] = core, advance, Compiled(evaluate) if often else evaluate
     return _made[key]
 
 
@@ -109,7 +114,7 @@ class PackTrainer:
         torch.set_num_threads(pack.frozen.threads)
         torch.set_flush_denormal(True)  # denormal moments cost 10-100 times a normal product
         self.fabric = make_fabric(execution, self.shape.precision)
-        self.core, self.step, self.evaluate = functions(pack, self.fabric.device)
+        self.core, self.advance, self.evaluate = functions(pack, self.fabric.device)
         self.batches = evaluation_batches(self.shape, self.fabric.device)
         self.seeds = _seeds(self.runs, pack.frozen.width)
 
@@ -186,16 +191,8 @@ class PackTrainer:
         factors = [learning_rate_factor(n, budget.steps, optim) for n in numbers]
         number_C = torch.tensor(numbers, dtype=dtype, device=device)
         factor_C = torch.tensor(factors, dtype=dtype, device=device)
-        norm = torch.zeros(slots.width, device=device)
         with self.fabric.autocast():
-            for i in range(len(numbers)):
-                state.params, state.mean, state.square, loss, norm = self.step(
-                    state.params, state.mean, state.square, tensors.taps,
-                    tensors.lr, tensors.weight_decay, tensors.clip,
-                    tokens[i], targets[i], seen, number_C[i], factor_C[i],
-                )  # fmt: skip
-                state.loss_sum += loss
-                state.loss_since += loss
+            norm = self.advance(state, tensors, tokens, targets, seen, number_C, factor_C)
         state.step = until
         return norm
 

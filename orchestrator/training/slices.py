@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -78,3 +79,28 @@ def start(core: Core, runs: list[RunConfig], slots: Slots) -> tuple[SliceState, 
     zeros = torch.zeros_like(stacked.params)
     sums = torch.zeros(slots.width, dtype=torch.float64, device=core.device)
     return SliceState(stacked.params, zeros, zeros.clone(), sums, sums.clone()), stacked
+
+
+def stepwise(step: Callable[..., tuple[Tensor, ...]]) -> Callable[..., Tensor]:
+    """From the step of a slice (step.over_runs) to many of them, `advance`.
+
+    It takes the slice's state and tensors, tokens (C, U, B, T) and targets (C, U, B, Q) of C steps
+    and U distinct seeds, which of those each run sees (W,), the steps' numbers and their factors
+    of the learning rate (C,); it returns the last step's gradient norms (W,).
+    """
+
+    def advance(
+        state: SliceState, tensors: RunTensors, tokens: Tensor, targets: Tensor, seen: Tensor,
+        number: Tensor, factor: Tensor,
+    ) -> Tensor:  # fmt: skip
+        for i in range(len(number)):
+            state.params, state.mean, state.square, loss, norm = step(
+                state.params, state.mean, state.square, tensors.taps, tensors.lr,
+                tensors.weight_decay, tensors.clip, tokens[i], targets[i], seen, number[i],
+                factor[i],
+            )  # fmt: skip
+            state.loss_sum += loss
+            state.loss_since += loss
+        return norm
+
+    return advance

@@ -36,20 +36,14 @@ class RunTensors:
 
 
 class Core:
-    """The functions of one shape: `init`, `step` and `evaluate`, each for one run.
+    """The functions of one shape: `init`, `step` and `evaluate`, each for one run."""
 
-    `native`: with our C++ kernels, where they serve the shape on this device.
-    """
-
-    def __init__(self, run: RunConfig, device: torch.device, native: bool) -> None:
+    def __init__(self, run: RunConfig, device: torch.device) -> None:
         task = run.task
         self.dtype = DTYPES[run.precision]
         with torch.device("cpu"):
             module = Transformer(run.model, task.vocab, task.length, task.scored)
         self.module = module.to(device, self.dtype)
-        if native and run.precision == "32-true":
-            for block in module.blocks:
-                block.attention.use_kernel(device, self.dtype)
         self.sizes = {n: p.shape for n, p in module.named_parameters()}
         self.optim = run.optim
         self.device = device

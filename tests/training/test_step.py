@@ -11,7 +11,6 @@ import torch.nn.functional as F
 
 from orchestrator.config import Budget, Model, Momentum, Optim, RunConfig
 from orchestrator.models.initial import initial_parameters
-from orchestrator.models.native.build import compiler
 from orchestrator.models.taps import filter_taps
 from orchestrator.models.transformer import Transformer
 from orchestrator.tasks.recall import Recall
@@ -49,7 +48,7 @@ def runs_of_a_pack() -> list[RunConfig]:
 
 def train(runs: list[RunConfig], steps: int = STEPS):
     """Losses (steps, runs), gradient norms and parameters of a slice, by the lab's step."""
-    core = Core(runs[0], torch.device("cpu"), compiler() is not None)
+    core = Core(runs[0], torch.device("cpu"))
     step, _ = over_runs(core)
     (slots,) = slots_of(len(runs), len(runs))
     state, t = start(core, runs, slots)

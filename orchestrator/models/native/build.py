@@ -36,7 +36,7 @@ def chosen(native: str) -> bool:
 
 @cache
 def library(name: str) -> ctypes.CDLL:
-    """The library of NAME.cpp. Raises: RuntimeError where it can't be built or loaded."""
+    """The library of NAME.cpp, with every header here. Raises: RuntimeError where it can't be built or loaded."""
     words = compiler()
     if words is None:
         raise RuntimeError(
@@ -44,7 +44,8 @@ def library(name: str) -> ctypes.CDLL:
             "here; install one (g++), or submit with execution.native=off"
         )
     source = Path(__file__).with_name(f"{name}.cpp")
-    key = [source.read_text(), *FLAGS, words, platform.machine(), _processor()]
+    texts = [path.read_text() for path in (source, *sorted(source.parent.glob("*.h")))]
+    key = [*texts, *FLAGS, words, platform.machine(), _processor()]
     digest = hashlib.sha256("\0".join(key).encode()).hexdigest()[:16]
     target = _folder() / f"{name}-{digest}.so"
     try:
