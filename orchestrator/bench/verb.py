@@ -45,4 +45,9 @@ def bench_text(measured: dict[str, Any]) -> None:
     console.print(table)
     print(f"limit {1e3 * measured['limit_s']:.2f} ms a run-step (matrix products alone);"
           f" the fastest step spends {measured['share_of_limit']:.0%} of its time there")  # fmt: skip
+    momentum, around = measured["momentum"], measured["harness"]
+    step_s, evaluation_s = around["step_s"], around["evaluation_s"]
+    print(f"momentum costs {momentum:+.1%} of the step without it")
+    print(f"the harness adds {(around['total_s'] - evaluation_s) / step_s - 1:+.1%} to the bare step,"
+          f" and evaluations {evaluation_s / step_s:+.1%} ({around['runs']} runs of one seed)")  # fmt: skip
     print(f"kept in {measured['store']}/bench")
