@@ -21,7 +21,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from statistics import mean
+from statistics import mean, median
 
 ROOT = Path(__file__).resolve().parents[2]
 GAMMAS = (0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1, 1.2, 1.6, 2, 2.5, 3.2)
@@ -68,9 +68,9 @@ def ours(folder: Path, caches: Path) -> dict[str, float]:
 
 
 def _learned(rows: list[dict]) -> dict[str, float]:
-    """Mean final loss at three γ of the raw arm, to see that both sides learn alike."""
+    """Median final loss at three γ of the raw arm, to see that both sides learn alike."""
     return {
-        f"val_loss, raw, γ = {g}": mean(r["val_loss"] for r in rows if r["arm"] == "raw" and r["gamma"] == g)
+        f"val_loss, raw, γ = {g}": median(r["val_loss"] for r in rows if r["arm"] == "raw" and r["gamma"] == g)
         for g in (0, 0.5, 1.6) if any(r["arm"] == "raw" and r["gamma"] == g for r in rows)
     }  # fmt: skip
 
