@@ -16,9 +16,9 @@ _MASK = 0xFFFFFFFF
 
 
 def _times(x: Tensor | int, constant: int) -> Tensor | int:
-    """x · constant mod 2^32, by 16-bit halves so that nothing exceeds 2^49."""
-    low, high = constant & 0xFFFF, constant >> 16
-    return (x * low + (((x * high) & 0xFFFF) << 16)) & _MASK
+    """x · constant mod 2^32: a constant of 2^31 or more as the negative number that is equal to it
+    mod 2^32, so that nothing reaches 2^63."""
+    return (x * (constant if constant < 2**31 else constant - 2**32)) & _MASK
 
 
 def _mix(x: Tensor | int) -> Tensor | int:
