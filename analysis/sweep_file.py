@@ -11,14 +11,28 @@ from analysis.table import Table
 from analysis.tune import Tuned, by_gamma
 
 # What the grid sets itself; the other columns of the config come with the tuning sweep.
-SET = ("model.depth", "model.width", "optim.lr", "seed", "seed_init", "seed_data")
+SET = ("model.depth", "optim.lr", "seed", "seed_init", "seed_data")
 SAME = 1.1  # rates within this factor are one: gamma = 0 then stands in its depth's grid
 
 
-def render(table: Table, chosen: list[Tuned], seeds: str, name: str | None) -> str:
+def overridden(runs: pd.DataFrame) -> set[str]:
+    """The columns that a sweep's own grid varies besides momentum, rate and seed: of all its rows,
+    also those that --where leaves out, since the file inherits that sweep."""
+    own = [
+        c
+        for c in runs.columns
+        if c == "task" or c.startswith(("model.", "optim.", "task.", "budget."))
+    ]
+    own = [c for c in own if not c.startswith("model.momentum.") and c not in SET]
+    return {c for c in own if runs[c].map(str).nunique() > 1 and c != "task._target_"}
+
+
+def render(table: Table, chosen: list[Tuned], seeds: str, name: str | None,
+           varying: set[str]) -> str:  # fmt: skip
     """The file: a comment on each choice, then the tuning grid and one grid a choice.
 
-    seeds: "0-7" or "8". Raises InputError where seeds were tuned on or can't be read.
+    varying: what `overridden` found; seeds: "0-7" or "8". Raises InputError where seeds were tuned
+    on or can't be read.
     """
     tuned_on = sorted(int(s) for s in table.runs["seed"].unique())
     fresh = span(seeds)
@@ -48,7 +62,10 @@ def render(table: Table, chosen: list[Tuned], seeds: str, name: str | None) -> s
     lines += ["defaults:", f"  - {table.sweep}", "  - _self_", "", "sweep:",
               f"  name: {name or 'null'}", "  law:", f"    tuning_seeds: {tuned_on}", "",
               "hydra:", "  sweeper:", "    grids:"]  # fmt: skip
-    for grid in [*tuning_grids(table.runs, wide), *main_grids(table.runs, chosen, fresh, wide)]:
+    for grid in [
+        *tuning_grids(table.runs, varying),
+        *main_grids(table.runs, chosen, fresh, varying),
+    ]:
         body = ", ".join(f"{key}: {value}" for key, value in grid.items())
         lines.append(f"      - {{{body}}}")
     return "\n".join(lines) + "\n"
@@ -62,11 +79,11 @@ def span(text: str) -> list[int]:
     return list(range(int(match[1]), int(match[2] or match[1]) + 1))
 
 
-def main_grids(runs: pd.DataFrame, chosen: list[Tuned], seeds: list[int], wide: bool):
+def main_grids(runs: pd.DataFrame, chosen: list[Tuned], seeds: list[int], varying: set[str]):
     """The fresh seeds: each choice's gammas at its rate; gamma = 0 at its own."""
     at = f"'range({seeds[0]},{seeds[-1] + 1})'"
     for c in chosen:
-        place = {"model/momentum": c.arm, **shape_of(runs, c.arm, c.width, c.depth, wide)}
+        place = {"model/momentum": c.arm, **shape_of(runs, c.arm, c.width, c.depth, varying)}
         zero = c.zero_lr  # None: the tuning sweep trains plain attention in another arm
         if zero is None:
             grids = [(c.gammas, c.lr)]
@@ -79,7 +96,7 @@ def main_grids(runs: pd.DataFrame, chosen: list[Tuned], seeds: list[int], wide: 
                    "seed": at}  # fmt: skip
 
 
-def tuning_grids(runs: pd.DataFrame, wide: bool):
+def tuning_grids(runs: pd.DataFrame, varying: set[str]):
     """The table's own runs as products; (arm, depth)s and gammas of the same rates share one."""
     rows: dict[tuple, list] = {}
     cells = by_gamma(runs).groupby(["arm", "width", "depth", "gamma"], sort=False)
@@ -91,7 +108,7 @@ def tuning_grids(runs: pd.DataFrame, wide: bool):
         for (rates, seeds), gammas in products.items():
             rows.setdefault((arm, width, tuple(sorted(gammas)), rates, seeds), []).append(depth)
     for (arm, width, gammas, rates, seeds), depths in rows.items():
-        shapes = [shape_of(runs, arm, width, d, wide) for d in sorted(depths)]
+        shapes = [shape_of(runs, arm, width, d, varying) for d in sorted(depths)]
         alike = all({**s, "model.depth": 0} == {**shapes[0], "model.depth": 0} for s in shapes)
         if alike:
             shapes = [{**shapes[0], "model.depth": listed(sorted(depths))}]
@@ -100,19 +117,20 @@ def tuning_grids(runs: pd.DataFrame, wide: bool):
                    "optim.lr": listed(rates), "seed": listed(seeds)}  # fmt: skip
 
 
-def shape_of(runs: pd.DataFrame, arm: str, width: int, depth: int, wide: bool) -> dict[str, object]:
+def shape_of(
+    runs: pd.DataFrame, arm: str, width: int, depth: int, varying: set[str]
+) -> dict[str, object]:
     """The overrides that make a cell's model: depth, width, and what else varies over the table."""
     part = runs[(runs["arm"] == arm) & (runs["width"] == width) & (runs["depth"] == depth)]
     found: dict[str, object] = {"model.depth": depth}
-    if wide:
-        found["model.width"] = width
     for column in runs.columns:
-        own = column.startswith(("model.", "optim.")) and not column.startswith("model.momentum.")
-        if own and column not in SET and runs[column].map(str).nunique() > 1:
+        if column in varying:
             if part[column].map(str).nunique() > 1:
                 raise InputError(f"arm {arm}, depth {depth}: {column} varies within it; split the "
                                  "table with --where")  # fmt: skip
             value = part[column].iloc[0]
+            if pd.isna(value) and column.startswith("task."):
+                continue  # another task's
             said = number(value) if isinstance(value, float) else value
             found[column] = "null" if pd.isna(value) else said
     return found

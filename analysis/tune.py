@@ -19,7 +19,7 @@ from analysis.errors import InputError
 from analysis.laws.gamma_star.learning_rate import LEAST_RATES, at_gamma, surface
 from analysis.laws.gamma_star.metrics import scale
 from analysis.laws.gamma_star.optimum import FLAT
-from analysis.table import Table, load
+from analysis.table import Table, load, read_frame
 
 REACH = 5.0  # the grid's factor to either side of an interior optimum
 BEYOND = 4.0  # and past the coarse grid's edge where the best lies there
@@ -155,9 +155,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(given: argparse.Namespace) -> int:
-    from analysis.sweep_file import render
+    from analysis.sweep_file import overridden, render
 
     table = load(given.table, where=given.where)
-    text = render(table, tune(table, given.points), given.seeds, given.name)
+    whole, _ = read_frame(table.path)
+    chosen = tune(table, given.points)
+    text = render(table, chosen, given.seeds, given.name, overridden(whole))
     sys.stdout.write(text)
     return 0

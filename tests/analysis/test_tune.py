@@ -188,3 +188,13 @@ def test_plain_attention_stays_in_the_arm_that_tuned_it(tmp_path, capsys):
         (arm, seed) for arm, _, gamma, _, seed in expand(capsys.readouterr().out) if gamma == 0
     }
     assert zeros == {("raw", seed) for seed in (100, *range(8))}
+
+
+def test_what_the_tuning_sweep_varies_is_set_though_where_chose_it(tmp_path, capsys):
+    near = tuning().assign(**{"model.rope_base": 100.0})
+    far = tuning().assign(**{"model.rope_base": 1e4})
+    far["run_id"] = "far" + far["run_id"]
+    path = saved(pd.concat([near, far], ignore_index=True), tmp_path)
+    assert main(["tune", str(path), "--where", "`model.rope_base` == 100"]) == 0
+    grids = yaml.safe_load(capsys.readouterr().out)["hydra"]["sweeper"]["grids"]
+    assert {g["model.rope_base"] for g in grids} == {100}
