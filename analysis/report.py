@@ -46,6 +46,17 @@ CAPTIONS = {
     "formation": "The share of seeds that learn the task, against γ.",
     "divergence": "Which runs diverged.",
     "residuals": "Residuals of the curves by γ, depth, seed and fitted value, and their quantiles.",
+    "forensics_bode": "Frequency response of the filter: by theory, by an impulse, and from the "
+                      "queries or keys of a trained model before and after it.",
+    "forensics_spectra": "Power along the sequence of queries and keys, before and after the "
+                         "filter, by RoPE pair, and the gain at each pair's own rate.",
+    "forensics_overlap": "Overlap of the spectra of content and momentum: 0 would be orthogonal "
+                         "bands.",
+    "forensics_bands": "Share of energy below π/2: content, momentum, and out of the filter.",
+    "forensics_prefix_matching": "Attention to the token after an earlier occurrence, of each "
+                                 "run's best head.",
+    "forensics_copying": "Copying score of that head's output circuit.",
+    "forensics_causal": "Accuracy left when the filter of a trained model is changed at evaluation.",
 }
 
 
@@ -58,11 +69,12 @@ def write(table: str | Path, partial: bool = False, out: str | Path | None = Non
     """
     from analysis import fit
     from analysis.groups import load_groups
-    from analysis.sections import compared, priced
+    from analysis.sections import compared, priced, probed
 
     groups = load_groups(table, where)
     if len(groups) > 1:
-        page = frame(f"Momentum: {', '.join(groups)}", compared(groups) + priced(groups))
+        body = compared(groups) + priced(groups) + probed(groups)
+        page = frame(f"Momentum: {', '.join(groups)}", body)
     else:
         (loaded,) = groups.values()
         page = html(loaded, fit(loaded, partial=partial))
@@ -78,13 +90,13 @@ def write(table: str | Path, partial: bool = False, out: str | Path | None = Non
 
 def html(loaded: Any, result: Any) -> str:
     """The page. loaded: `analysis.load`'s Table; result: its FitResult."""
-    from analysis.sections import compared, priced
+    from analysis.sections import compared, priced, probed
 
     groups = {str(loaded.runs["task"].iloc[0]): loaded}
     parts = [verdicts(result), summary(loaded, result)]
     parts += [arm_section(fit) for fit in result.arms.values()]
     parts += [compared(groups), exchange(result), priced(groups)]
-    parts += [figures(result), details(result), method(result)]
+    parts += [figures(result), probed(groups), details(result), method(result)]
     return frame(f"Momentum and depth: {loaded.sweep}", "".join(parts))
 
 
@@ -178,11 +190,16 @@ def exchange(result: Any) -> str:
 
 
 def figures(result: Any) -> str:
-    """Every figure, embedded; those not drawn are named."""
+    """Every figure of the laws."""
     from analysis.figures import figures as draw
 
-    shown, absent = ["<h2>Figures</h2>"], []
-    for name, figure in draw(result).items():
+    return "<h2>Figures</h2>" + gallery(draw(result))
+
+
+def gallery(drawn: dict[str, Any]) -> str:
+    """Figures by name, embedded; those not drawn are named."""
+    shown, absent = [], []
+    for name, figure in drawn.items():
         if isinstance(figure, str):
             absent.append(f"<li>{escape(figure)}</li>")
             continue

@@ -1,4 +1,5 @@
-"""Sections of the report that compare rather than fit: the arms, and what a loss costs."""
+"""Sections of the report that compare rather than fit: the arms, what a loss costs, and
+trained models opened."""
 
 from __future__ import annotations
 
@@ -58,3 +59,20 @@ def priced(groups: dict[str, Table]) -> str:
                                         "the cheapest configuration of either side, judged on other "
                                         "seeds than chose it; band: 95 %."))  # fmt: skip
     return "<h2>What a loss costs</h2>" + "".join(text) if text else ""
+
+
+def probed(groups: dict[str, Table]) -> str:
+    """The forensics' figures, where `orchestrator probe` wrote its tables beside the sweep's."""
+    from analysis.figures.forensics import figures
+    from analysis.figures.style import styled
+    from analysis.forensics import of_table
+    from analysis.report import gallery
+
+    text = []
+    for label, table in groups.items():
+        found = of_table(table)
+        if found is not None:
+            task = f": {escape(label)}" if len(groups) > 1 else ""
+            with styled():
+                text.append(f"<h2>Trained models, opened{task}</h2>" + gallery(figures(found)))
+    return "".join(text)

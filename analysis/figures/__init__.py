@@ -61,7 +61,7 @@ def plot(
     out_dir: str | Path | None = None,
     say: Callable[[str], None] | None = None,
 ) -> list[Path]:
-    """Draw all figures of a sweep's table.
+    """Draw all figures of a sweep's table, and of the probe that lies beside it.
 
     table: table.parquet (or a loaded `Table`); result: its fit, made here where not given;
     out_dir: default `figures/` beside the table; say: receives the line about each figure that
@@ -69,7 +69,9 @@ def plot(
     or the folder can't be written.
     """
     from analysis import fit
-    from analysis.figures.style import save
+    from analysis.figures.forensics import figures as of_forensics
+    from analysis.figures.style import save, styled
+    from analysis.forensics import of_table
 
     if result is None:
         result = fit(table)
@@ -79,8 +81,12 @@ def plot(
         out_dir = Path(table).parent / "figures"
     tell = say or (lambda line: print(line, file=sys.stderr))
     paths: list[Path] = []
+    drawn, probed = figures(result), of_table(table)
+    if probed is not None:
+        with styled():
+            drawn |= of_forensics(probed)
     try:
-        for name, figure in figures(result).items():
+        for name, figure in drawn.items():
             if isinstance(figure, str):
                 tell(f"not drawn: {figure}")
             else:
