@@ -6,8 +6,9 @@ input q_t, the AC signal the momentum p_t = q_t - q_{t-1} that it adds; s_q and 
 spectra along the sequence, over all dimensions of a head, each scaled to sum 1.
 
 - overlap: Σ_ω min(s_q, s_p), the share of energy that no division into bands can tell apart:
-  0 for bands that are orthogonal, 1 for one and the same spectrum. Spectrally flat content has
-  1 - 1/π = .68 whatever was learned, since p is a filtered q: s_p ∝ s_q |1 - e^{-iω}|².
+  0 for bands that are orthogonal, 1 for one and the same spectrum.
+- overlap_flat: the overlap that spectrally flat content would have at this length, whatever was
+  learned, since p is a filtered q: s_p ∝ s_q |1 - e^{-iω}|². 1 - 1/π = .682 on long sequences.
 - cosine: Σ q·p / √(Σ q² Σ p²), their orthogonality as signals; flat content has √½.
 - low_content, low_momentum, low_filtered: the shares of the energy of q, p and the filter's output
   below ω = π/2, where |1 - e^{-iω}|² has half its maximum; what is not low is high.
@@ -22,7 +23,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from orchestrator.probe.spectra import SEGMENT, behind_start, periodograms
+from orchestrator.probe.spectra import SEGMENT, behind_start, periodograms, taper
 from orchestrator.probe.trained import Layer, Trained
 
 RESAMPLES = 400
@@ -58,15 +59,25 @@ def quantities(before_BHTD: Tensor, after_BHTD: Tensor, first: int) -> dict[str,
         _resampled((a * b).sum((2, 3))[..., None], counts_RB)[..., 0]
         for a, b in ((q, p), (q, q), (p, p))
     )
+    flat_HR = torch.full_like(inner, flat_overlap(before_BHTD.shape[2] - first))
     shares = [s / s.sum(-1, keepdim=True) for s in (content, moved, filtered)]
     low_F = _low_band()
     return {
         "overlap": torch.minimum(shares[0], shares[1]).sum(-1),
+        "overlap_flat": flat_HR,
         "cosine": inner / (q_square * p_square).sqrt(),
         "low_content": shares[0] @ low_F,
         "low_momentum": shares[1] @ low_F,
         "low_filtered": shares[2] @ low_F,
     }
+
+
+def flat_overlap(positions: int) -> float:
+    """Overlap of white q with its own difference, in expectation, leakage included."""
+    window = taper(positions)
+    neighbours = (window[1:] * window[:-1]).sum() / window.square().sum()
+    omega = 2 * torch.pi * torch.fft.fftfreq(SEGMENT, dtype=torch.float64)
+    return (1 - neighbours * omega.cos()).clamp(max=1).mean().item()
 
 
 def _counts(sequences: int) -> Tensor:

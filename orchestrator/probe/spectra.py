@@ -26,12 +26,15 @@ def periodograms(z_BHTD: Tensor, first: int) -> Tensor:
     variance has power 1 everywhere.
     """
     z_BHDN = z_BHTD[:, :, first:].transpose(2, 3)
-    size = min(z_BHDN.shape[-1], SEGMENT)
-    stretches = z_BHDN.unfold(-1, size, max(1, size // 2))
-    # Without the window's two zeros, which a short sequence can't spare.
-    window = torch.hann_window(size + 1, dtype=torch.float64)[1:] if size > 1 else torch.ones(1)
+    window = taper(z_BHDN.shape[-1])
+    stretches = z_BHDN.unfold(-1, len(window), max(1, len(window) // 2))
     spectrum = torch.fft.fft(stretches * window, n=SEGMENT)
     return spectrum.abs().square().mean(-2) / window.square().sum()
+
+
+def taper(positions: int) -> Tensor:
+    """Hann window of a stretch, without its two zeros, which a short sequence can't spare."""
+    return torch.hann_window(min(positions, SEGMENT) + 1, dtype=torch.float64)[1:]
 
 
 def behind_start(taps_LSHK: Tensor, length: int) -> int:

@@ -42,17 +42,20 @@ def of_sweep(frames: Frames) -> list[dict[str, Any]]:
     by = ["arm", "task", "depth", "gamma"]
     errors = frames["response"].groupby("run_id")[["error_impulse", "error_sequences"]].max()
     bands = frames["bands"]
-    overlap = bands[bands["quantity"] == "overlap"].groupby("run_id")["value"].mean()
+    of = {
+        name: bands[bands["quantity"] == name].groupby("run_id")["value"].mean().rename(name)
+        for name in ("overlap", "overlap_flat")
+    }
     heads = frames["heads"]
     best = heads.loc[heads.groupby("run_id")["prefix_matching"].idxmax()].set_index("run_id")
     causal = frames["causal"].pivot(index="run_id", columns="intervention", values="accuracy")
     named = heads.drop_duplicates("run_id").set_index("run_id")[by]
-    runs = named.join([errors, overlap.rename("overlap"), best[["prefix_matching", "copying"]],
+    runs = named.join([errors, *of.values(), best[["prefix_matching", "copying"]],
                        causal])  # fmt: skip
     rows = []
     for key, cell in runs.groupby(by, dropna=False):
         row = {k: _number(v) for k, v in zip(by, key, strict=True)} | {"runs": len(cell)}
-        row |= {k: _number(cell[k].max()) for k in errors.columns}
+        row |= {k: _number(cell[k].max()) for k in (*errors.columns, "overlap_flat")}
         for name in ("overlap", "prefix_matching", "copying", *causal.columns):
             row[name] = _interval(cell[name])
         rows.append(row)
@@ -97,13 +100,14 @@ def show(found: dict[str, Any]) -> None:
 
 
 def _show_sweep(found: dict[str, Any]) -> None:
-    table = Table("arm", "task", "depth", "γ", "runs", "off theory by", "from sequences", "overlap",
+    table = Table("arm", "task", "depth", "γ", "runs", "off theory by", "from sequences", "overlap", "if flat",
                   "prefix matching", "copying", "accuracy", "at γ = 0", "sign flipped")  # fmt: skip
     for r in found["cells"]:
         table.add_row(
             r["arm"], r["task"], str(r["depth"]), _said(r["gamma"], "g"), str(r["runs"]),
             _said(r["error_impulse"], ".1e"), _said(r["error_sequences"], ".1e"),
-            *(_spread(r[k]) for k in ("overlap", "prefix_matching", "copying")),
+            _spread(r["overlap"]), _said(r["overlap_flat"], ".3f"),
+            *(_spread(r[k]) for k in ("prefix_matching", "copying")),
             *(_said(r[k]["mean"], ".3f") for k in ("intact", "gamma_zero", "sign_flipped")),
         )  # fmt: skip
     Console().print(table)

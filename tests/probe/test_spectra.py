@@ -53,6 +53,10 @@ def found(z: torch.Tensor) -> dict[str, float]:
 def test_flat_content_overlaps_with_its_momentum_as_the_formula_says():
     q = found(torch.randn(400, 1, 128, 4, dtype=torch.float64))
     assert q["overlap"] == pytest.approx(1 - 1 / math.pi, abs=0.01)
+    short = found(torch.randn(8000, 1, 15, 4, dtype=torch.float64))
+    assert short["overlap_flat"] > q["overlap_flat"]
+    for each in (q, short):
+        assert each["overlap"] == pytest.approx(each["overlap_flat"], abs=0.003)
     assert q["cosine"] == pytest.approx(math.sqrt(0.5), abs=0.01)
     assert q["low_content"] == pytest.approx(0.5, abs=0.01)
     assert q["low_momentum"] == pytest.approx(0.5 - 1 / math.pi, abs=0.01)
