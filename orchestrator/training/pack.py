@@ -27,10 +27,11 @@ from orchestrator.training import checkpoint
 from orchestrator.training.compiled import Compiled
 from orchestrator.training.data import evaluation_batches, training_batches
 from orchestrator.training.measure import evaluation_row, result_rows
+from orchestrator.training.memory import InParts
 from orchestrator.training.native import Native
 from orchestrator.training.schedule import evaluation_steps, learning_rate_factor
 from orchestrator.training.slices import SliceState, Slots, slots_of, start, stepwise
-from orchestrator.training.step import Core, RunTensors, over_runs
+from orchestrator.training.step import EVALUATE_PER_RUN, STEP_PER_RUN, Core, RunTensors, over_runs
 
 CHUNK = 32
 """Most optimiser steps between two looks at the clock."""
@@ -72,8 +73,11 @@ def functions(pack: Pack, device: torch.device) -> tuple[Core, Callable, Callabl
             ours = Native(run)
             _made[key] = core, ours.advance, ours.evaluate
         else:
-            advance = stepwise(Compiled(step) if frozen.compile else step)
-            _made[key] = core, advance, Compiled(evaluate) if often else evaluate
+            steps = InParts(lambda: Compiled(step) if frozen.compile else step, STEP_PER_RUN)
+            evaluations = InParts(
+                lambda: Compiled(evaluate) if often else evaluate, EVALUATE_PER_RUN
+            )
+            _made[key] = core, stepwise(steps), evaluations
     return _made[key]
 
 

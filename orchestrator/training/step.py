@@ -105,6 +105,11 @@ class Core:
         return loss, (logits.argmax(-1) == targets_BQ).sum()
 
 
+STEP_PER_RUN = (0, 1, 2, 3, 4, 5, 6, 9)
+EVALUATE_PER_RUN = (0, 1)
+"""Arguments of `over_runs`' functions that have a leading axis of runs."""
+
+
 def over_runs(core: Core) -> tuple[Callable, Callable]:
     """`step` and `evaluate` over a slice of runs: every run's tensors get a leading axis.
 
