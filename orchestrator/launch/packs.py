@@ -20,8 +20,7 @@ WIDTH = 16
 """Runs a call of the step where nothing was measured (docs/notebook.md, "Slice width")."""
 
 # Rates and compilation (CPU seconds, empty cache) of the step on one core where nothing was
-# measured on this machine: `orchestrator bench` at depths 1 and 3, width 32, T = 23, batch 64
-# (docs/notebook.md, "When compiling pays").
+# measured on this machine: `orchestrator bench` (docs/notebook.md, "The step", "When compiling pays").
 NATIVE_FLOPS = 60e9
 EAGER_FLOPS = 14e9
 COMPILED_FLOPS = 25e9

@@ -38,7 +38,7 @@ CHUNK = 32
 
 EVALUATION_FLOPS = 2e11
 """Forward FLOPs a layer from which compiling the evaluation comes back: 8 s of compilation against
-2.2 ms saved a run and 256 sequences (docs/notebook.md, "Evaluation")."""
+2.2 ms saved a run and 256 sequences (docs/notebook.md, "When compiling pays")."""
 
 
 class Stopped(Exception):
