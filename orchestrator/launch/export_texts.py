@@ -36,7 +36,7 @@ Training it again, with the overrides that `submissions.jsonl` names:
 
 Figures, laws and report come from the tables, without training and without a GPU:
 
-    pip install momentum-lab    # or a checkout of commit {commit}
+    pip install .    # in a checkout of momentum-lab at commit {commit}
     analysis report table.parquet
 {retrain}
 Last submitted {submission["date"]} with commit {commit}{changed}, code version
