@@ -108,9 +108,9 @@ def _slopes(model, theta, log_y, weight, loss, norm, where, basis):
     log_f, jac, cache = model.derivatives(theta)
     r = log_y - log_f
     pull = weight * loss.psi(r)
-    pulled = jac * pull[..., None]
-    g = -pulled.sum(axis=1)
-    spread = np.sqrt((pulled**2).sum(axis=1))
+    # products, not sums over the rows' axis: those stride
+    g = -(pull[:, None] @ jac)[:, 0]
+    spread = np.sqrt(((pull**2)[:, None] @ jac**2)[:, 0])
     bent = jac * (weight * loss.curvature(r))[..., None]
     h = np.swapaxes(jac, 1, 2) @ bent - model.second(cache, pull)
     if basis is None:

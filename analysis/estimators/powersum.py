@@ -36,7 +36,8 @@ class PowerSum:
     def log_value(self, theta: np.ndarray) -> np.ndarray:
         parts = self._parts(theta)
         top = parts.max(axis=1, keepdims=True)
-        return top[:, 0] + np.log(np.exp(parts - top).sum(axis=1))
+        parts -= top
+        return top[:, 0] + np.log(np.exp(parts, out=parts).sum(axis=1))
 
     def derivatives(self, theta: np.ndarray):
         parts = self._parts(theta)
@@ -54,16 +55,15 @@ class PowerSum:
         return top[:, 0] + np.log(total[:, 0]), jac, jac
 
     def second(self, jac: np.ndarray, weight: np.ndarray) -> np.ndarray:
-        weighted = jac * weight[..., None]
-        out = -(np.swapaxes(jac, 1, 2) @ weighted)
+        out = -(np.swapaxes(jac, 1, 2) @ (jac * weight[..., None]))
+        total = (weight[:, None] @ jac)[:, 0]
         start = int(self.floor)
         if self.floor:
-            out[:, 0, 0] += weighted[:, :, 0].sum(axis=1)
+            out[:, 0, 0] += total[:, 0]
         for k in range(self.z.shape[1]):
             i, j = start + 2 * k, start + 2 * k + 1
-            mixed = weighted[:, :, j].sum(axis=1)
-            out[:, i, i] += weighted[:, :, i].sum(axis=1)
-            out[:, i, j] += mixed
-            out[:, j, i] += mixed
-            out[:, j, j] -= (weighted[:, :, j] * self.z[:, k]).sum(axis=1)
+            out[:, i, i] += total[:, i]
+            out[:, i, j] += total[:, j]
+            out[:, j, i] += total[:, j]
+            out[:, j, j] -= ((weight * self.z[:, k])[:, None] @ jac[:, :, j, None])[:, 0, 0]
         return out
