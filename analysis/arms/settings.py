@@ -90,8 +90,9 @@ def choose(table: Table, part: pd.DataFrame, columns: list[str]) -> Chosen:
     """
     tuning = part["seed"].isin(table.choice.tuning_seeds or ())
     reported = part[~tuning] if (~tuning).any() else part
-    key = "|".join(columns)
-    text = part[columns].map(str).agg(key.join, axis=1) if columns else pd.Series("", part.index)
+    text = pd.Series("", part.index)
+    for column in columns:
+        text = text + "|" + part[column].map(str)
     names = text[reported.index]
     if names.nunique() == 1:
         return Chosen(words_of(reported, columns), reported, "nothing to choose")

@@ -143,25 +143,21 @@ def short(value: float) -> str:
 def log_ticks(ax: Axes, axis: str, values: Iterable[float] | None = None) -> None:
     """Plain numbers on a log axis: at `values`, or at 1-2-5 steps as the span allows."""
     which = ax.xaxis if axis == "x" else ax.yaxis
+    which.set_minor_locator(NullLocator())  # small panels: unlabelled ticks cost a third of the time
     if values is not None:
         which.set_major_locator(FixedLocator(sorted(values)))
-        which.set_minor_locator(NullLocator())
     else:
         low, high = sorted(ax.get_xlim() if axis == "x" else ax.get_ylim())
         decades = np.log10(max(high, 1e-300) / max(low, 1e-300))
-        every = tuple(range(1, 10))
         if decades < 0.5:  # too short for 1-2-5 steps: round numbers as on a linear axis
             near = MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
             which.set_major_locator(FixedLocator([v for v in near if low <= v <= high]))
-            which.set_minor_locator(NullLocator())
             which.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.4g}"))
             return
         steps = [(2.2, (1.0,)), (1.0, (1.0, 2.0, 5.0)), (0, (1.0, 2.0, 3.0, 5.0, 7.0))]
         subs = next(s for least, s in steps if decades > least)
         which.set_major_locator(LogLocator(subs=subs, numticks=9))
-        which.set_minor_locator(LogLocator(subs=every, numticks=30))
     which.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
-    which.set_minor_formatter(NullFormatter())
 
 
 def gamma_axis(ax: Axes, gammas: Iterable[float], label: bool = True):

@@ -19,7 +19,10 @@ class Induction:
     vocab: int = 16
     """Size of the vocabulary."""
     period: int = 12
-    """Length of the random sequence."""
+    """Length of the random sequence; the longest where it varies."""
+    shortest: int | None = None
+    """Shortest period; each sequence's is drawn from shortest..period. null: all are `period`, and
+    one layer that looks a fixed number of tokens back can do the task without induction."""
     repeats: int = 2
     """How often it stands, at least 2."""
     unique: bool = True
@@ -37,6 +40,10 @@ class Induction:
         require(self.period >= 2, "period", "must be an integer of at least 2")
         require(self.repeats >= 2, "repeats", "must be an integer of at least 2")
         require(
+            self.shortest is None or 2 <= self.shortest <= self.period, "shortest",
+            f"must be in 2..task.period={self.period}, or null",
+        )  # fmt: skip
+        require(
             not self.unique or self.period <= self.vocab, "period",
             f"must be at most task.vocab={self.vocab} where task.unique=true",
         )  # fmt: skip
@@ -48,7 +55,7 @@ class Induction:
 
     @property
     def scored(self) -> slice:
-        """Positions from the second period's first token on."""
+        """Positions from the (longest) second period's first token on."""
         return slice(self.period, self.length, 1)
 
     @property
@@ -63,6 +70,8 @@ class Induction:
 
     def batch(self, seed: Tensor, step: Tensor, size: int) -> tuple[Tensor, Tensor]:
         """Tokens (size, length) and targets (size, scored), int64, of one step of one run."""
+        import torch
+
         from orchestrator import prng
 
         words = (seed, step, 1)
@@ -70,5 +79,11 @@ class Induction:
             once = prng.choices(words, size, self.vocab, self.period, seed.device)
         else:
             once = prng.integers(words, (size, self.period), self.vocab, seed.device)
-        tokens = once.repeat(1, self.repeats)
+        if self.shortest is None:
+            tokens = once.repeat(1, self.repeats)
+        else:
+            spread = self.period - self.shortest + 1
+            period = self.shortest + prng.integers((seed, step, 2), (size, 1), spread, seed.device)
+            place = torch.arange(self.period * self.repeats, device=seed.device)
+            tokens = once.gather(1, place % period)
         return tokens[:, :-1], tokens[:, self.period + 1 :]

@@ -14,7 +14,8 @@ from orchestrator.training.data import evaluation_batches, training_batches
 
 TASKS = [
     Recall(), Recall(pairs=8, queries=3, keys=32, values=5), Induction(),
-    Induction(vocab=5, period=9, repeats=3, unique=False), Hops(), Hops(3, symbols=5, queries=2),
+    Induction(vocab=5, period=9, repeats=3, unique=False), Induction(shortest=6),
+    Hops(), Hops(3, symbols=5, queries=2),
 ]  # fmt: skip
 
 
@@ -52,6 +53,20 @@ def test_induction_repeats_its_period():
     assert torch.equal(whole, whole[:, :7].repeat(1, 3))
     assert torch.equal(targets, whole[:, 8:])
     assert all(len(set(r)) == 7 for r in whole[:, :7].tolist())
+
+
+def test_induction_of_varying_period_repeats_each_sequences_own():
+    task = Induction(vocab=9, period=7, shortest=4)
+    tokens, targets = batch(task, size=512)
+    whole = torch.cat((tokens, targets[:, -1:]), 1)
+    assert torch.equal(targets, whole[:, 8:])
+    seen = set()
+    for row in whole.tolist():
+        period = row.index(row[0], 1)
+        assert len(set(row[:period])) == period
+        assert row == [row[i % period] for i in range(14)]
+        seen.add(period)
+    assert seen == {4, 5, 6, 7}
 
 
 @pytest.mark.parametrize("hops", [1, 2, 5])
