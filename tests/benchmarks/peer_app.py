@@ -73,24 +73,39 @@ class Attention(nn.Module):
         return self.output(scores.softmax(-1) @ v)
 
 
+class Block(nn.Module):
+    def __init__(self, cfg: DictConfig) -> None:
+        super().__init__()
+        E, hidden = cfg.width, cfg.mlp_ratio * cfg.width
+        self.norm, self.attention = nn.RMSNorm(E, eps=1e-6), Attention(cfg)
+        self.mlp = None
+        if hidden:
+            up, down = nn.Linear(E, hidden, bias=False), nn.Linear(hidden, E, bias=False)
+            self.mlp = nn.Sequential(nn.RMSNorm(E, eps=1e-6), up, nn.GELU(), down)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x + self.attention(self.norm(x))
+        return x if self.mlp is None else x + self.mlp(x)
+
+
 class Model(L.LightningModule):
     def __init__(self, cfg: DictConfig) -> None:
         super().__init__()
         self.cfg = cfg
         E, V = cfg.width, 2 * cfg.vocab_half
         self.embedding = nn.Embedding(V, E)
-        self.norms = nn.ModuleList(nn.RMSNorm(E, eps=1e-6) for _ in range(cfg.depth))
-        self.attentions = nn.ModuleList(Attention(cfg) for _ in range(cfg.depth))
+        self.blocks = nn.ModuleList(Block(cfg) for _ in range(cfg.depth))
         self.norm, self.head = nn.RMSNorm(E, eps=1e-6), nn.Linear(E, V, bias=False)
         for name, p in self.named_parameters():
             if p.ndim == 2:
-                scale = (2 * cfg.depth) ** -0.5 if "output" in name else 1.0
+                writes = name.endswith(("output.weight", "mlp.3.weight"))
+                scale = (2 * cfg.depth) ** -0.5 if writes else 1.0
                 nn.init.normal_(p, std=scale * p.shape[-1] ** -0.5)
 
     def forward(self, tokens: Tensor) -> Tensor:
         x = self.embedding(tokens)
-        for norm, attention in zip(self.norms, self.attentions, strict=True):
-            x = x + attention(norm(x))
+        for block in self.blocks:
+            x = block(x)
         return self.head(self.norm(x[:, 2 * self.cfg.pairs :: 2]))
 
     def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor:
@@ -122,13 +137,13 @@ def main(cfg: DictConfig) -> float:
     L.seed_everything(cfg.seed, verbose=False)
     model = Model(cfg)
     trainer = L.Trainer(
-        max_steps=cfg.steps, accelerator="cpu", gradient_clip_val=cfg.clip, barebones=True
+        max_steps=cfg.steps, accelerator=cfg.accelerator, gradient_clip_val=cfg.clip, barebones=True
     )
     trainer.fit(model, DataLoader(Recall(cfg, cfg.seed, cfg.steps, cfg.batch), batch_size=None))
     model.eval()
     ((tokens, targets),) = Recall(cfg, 2**31, 1, cfg.eval_sequences)
     with torch.no_grad():
-        logits = model(tokens)
+        logits = model(tokens.to(model.device)).cpu()
     loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten()).item()
     accuracy = (logits.argmax(-1) == targets).float().mean().item()
     folder = Path(hydra.core.hydra_config.HydraConfig.get().runtime.output_dir)
