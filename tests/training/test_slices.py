@@ -3,6 +3,8 @@ not even those."""
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 import torch
 
@@ -169,3 +171,16 @@ def test_native_ignores_what_torch_ignores_and_refuses_what_is_no_token():
     tokens[3, 2] = run.task.vocab
     with pytest.raises(IndexError, match="outside"):
         Native(run).evaluate(state.params, t.taps, tokens, targets)
+
+
+@needs_compiler
+def test_no_taps_are_no_filter():
+    """What `bench` measures momentum's cost against."""
+    runs = _runs(2, momentum={"gamma": 0.0})
+    _, params = _train(runs, 2, "native")
+    state, t = start(Core(runs[0], CPU), runs, slots_of(2, 2)[0])
+    bare = dataclasses.replace(t, taps=t.taps[..., :0])
+    seeds, number = torch.arange(2), torch.arange(1, STEPS + 1)
+    tokens, targets = training_batches(runs[0], seeds, number)
+    Native(runs[0]).advance(state, bare, tokens, targets, seeds, number.float(), torch.ones(STEPS))
+    assert torch.equal(state.params, params)
