@@ -37,7 +37,7 @@ def draw(result: FitResult) -> Figure | str:
         ax.set_title(f"arm {arm}")
         ax.set_ylim(gamma[0], gamma[-1])
         ax.set_xlim(depth[0], depth[-1])
-        style.log_ticks(ax, "x", style.spread_ticks(depth, np.log(depth[-1] / depth[0]), 0.09))
+        style.log_ticks(ax, "x", style.spread_ticks(depth, np.log(depth[-1] / depth[0])))
         style.log_ticks(ax, "y")
     columns = axes[0].get_gridspec().ncols
     for index, ax in enumerate(axes):

@@ -114,7 +114,7 @@ def _limits(ax: Axes, fits: list[GammaStarFit], depths: list[int]) -> None:
     centre = [v for v in shown if v > 0]
     ax.set_xlim(low, high)
     ax.set_ylim(max(min(centre) / 1.4, 1e-4), min(max(centre) * 1.4, 1e4))
-    style.log_ticks(ax, "x", style.spread_ticks(np.array(depths, float), np.log(high / low), 0.09))
+    style.log_ticks(ax, "x", style.spread_ticks(np.array(depths, float), np.log(high / low)))
     style.log_ticks(ax, "y")
 
 

@@ -201,11 +201,12 @@ def gamma_axis(ax: Axes, gammas: Iterable[float], label: bool = True):
     return lambda value: np.where(np.asarray(value, float) == 0, zero, value)
 
 
-def spread_ticks(values: np.ndarray, span: float, share: float = 0.13) -> list[float]:
-    """Of a log grid, those values whose labels don't touch (each needs `share` of the span)."""
+def spread_ticks(values: np.ndarray, span: float, share: float = 0.035) -> list[float]:
+    """Of a log grid, those values whose labels don't touch (a character needs `share` of the span)."""
     kept: list[float] = []
     for value in values:
-        if not kept or np.log(value / kept[-1]) >= share * span:
+        room = share * span * (1 + (len(short(value)) + len(short(kept[-1]))) / 2) if kept else 0
+        if not kept or np.log(value / kept[-1]) >= room:
             kept.append(float(value))
     return kept
 
