@@ -260,6 +260,8 @@ class Budget:
     """Evaluations, at log-spaced steps, the last one at the end."""
     eval_sequences: int = 512
     """Sequences in the evaluation set, the same for every run of a task."""
+    curve_sequences: int | None = None
+    """Of these, how many the evaluations before the last see, a divisor; null: all."""
     solve_at: float = 0.99
     """Accuracy at which the task counts as solved (steps_to_solve)."""
 
@@ -267,6 +269,11 @@ class Budget:
         for name in ("steps", "batch", "evals", "eval_sequences"):
             value = getattr(self, name)
             _require(value >= 1, f"budget.{name}", value, "must be an integer of at least 1")
+        few = self.curve_sequences
+        _require(
+            few is None or (few >= 1 and self.eval_sequences % few == 0), "budget.curve_sequences",
+            few, f"must be a divisor of budget.eval_sequences={self.eval_sequences}, or null",
+        )  # fmt: skip
         _require(0 < self.solve_at <= 1, "budget.solve_at", self.solve_at, "must be in (0, 1]")
 
 

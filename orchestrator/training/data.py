@@ -22,14 +22,20 @@ def training_batches(run: RunConfig, seeds_U: Tensor, steps_C: Tensor) -> tuple[
 
 
 def evaluation_batches(run: RunConfig, device: torch.device) -> list[tuple[Tensor, Tensor]]:
-    """The task's fixed evaluation set, in batches of at most 256 sequences."""
+    """The task's fixed evaluation set, in batches of one size, at most 256 sequences."""
     total = run.budget.eval_sequences
     seed = torch.tensor(EVALUATION_SEED, device=device)
     tokens, targets = run.task.batch(seed, torch.zeros_like(seed), total)
-    size = total if total <= 256 else 256 if total % 256 == 0 else _divisor(total)
+    size = _batch_size(run)
     return list(zip(tokens.split(size), targets.split(size), strict=True))
 
 
-def _divisor(total: int) -> int:
-    """Largest divisor of `total` up to 256, so that all batches have one shape."""
-    return max(d for d in range(1, 257) if total % d == 0)
+def curve_batches(run: RunConfig) -> int:
+    """How many of these batches the evaluations before the last see."""
+    return (run.budget.curve_sequences or run.budget.eval_sequences) // _batch_size(run)
+
+
+def _batch_size(run: RunConfig) -> int:
+    """Largest divisor up to 256 of what any evaluation sees, so that all batches have one shape."""
+    common = run.budget.curve_sequences or run.budget.eval_sequences  # a divisor of the whole set
+    return max(d for d in range(1, 257) if common % d == 0)

@@ -25,7 +25,7 @@ from orchestrator.records.store import append_lines
 from orchestrator.settings import Execution
 from orchestrator.training import checkpoint
 from orchestrator.training.compiled import Compiled
-from orchestrator.training.data import evaluation_batches, training_batches
+from orchestrator.training.data import curve_batches, evaluation_batches, training_batches
 from orchestrator.training.measure import evaluation_row, result_rows
 from orchestrator.training.memory import InParts
 from orchestrator.training.native import Native
@@ -83,7 +83,9 @@ def functions(pack: Pack, device: torch.device) -> tuple[Core, Callable, Callabl
 
 def _evaluates_often(run: RunConfig, members: int) -> bool:
     """Whether a pack's evaluations pay for their own compilation, which grows with depth too."""
-    sequences = members * len(evaluation_steps(run.budget)) * run.budget.eval_sequences
+    budget = run.budget
+    before = (len(evaluation_steps(budget)) - 1) * (budget.curve_sequences or budget.eval_sequences)
+    sequences = members * (before + budget.eval_sequences)
     return sequences * forward_flops(run) / run.model.depth > EVALUATION_FLOPS
 
 
@@ -170,8 +172,10 @@ class PackTrainer:
         self, state: SliceState, tensors: RunTensors, slots: Slots, norm: torch.Tensor
     ) -> None:
         begun = time.monotonic()
+        last = state.step == self.shape.budget.steps
+        batches = self.batches if last else self.batches[: curve_batches(self.shape)]
         row = evaluation_row(
-            self.core, self.evaluate, state, tensors.taps, self.batches, norm, self.runs, slots
+            self.core, self.evaluate, state, tensors.taps, batches, norm, self.runs, slots
         )
         state.rows.append(row)
         state.loss_since.zero_()

@@ -77,6 +77,27 @@ def test_a_learned_gamma_is_told_along_the_run_and_in_the_table(sweep_file, tiny
         assert (abs(values - 0.3) < 0.3).all()  # 24 steps at 3e-3 can't move it further
 
 
+def test_evaluations_before_the_last_may_see_a_part_of_the_set(sweep_file, tiny, monkeypatch):
+    assert orchestrator("submit", "small", *tiny, "budget.curve_sequences=16").returncode == 0
+    curves = pd.read_parquet(table_folder("results") / "curves.parquet")
+    last = curves["step"] == 24
+    assert set(curves["eval_total"][last]) == {64 * 2} and set(curves["eval_total"][~last]) == {32}
+    monkeypatch.setenv("ORCHESTRATOR_STORE", "other")
+    assert orchestrator("submit", "small", *tiny).returncode == 0
+    whole = pd.read_parquet(table_folder("whole") / "curves.parquet")
+    assert set(whole["eval_total"]) == {64 * 2}
+    keys = ["depth", "gamma", "seed"]
+    one, other = (pd.read_parquet(f"{d}/small/table.parquet").sort_values(keys)
+                  for d in ("results", "whole"))  # fmt: skip
+    assert np.allclose(one["val_loss"], other["val_loss"], rtol=1e-6)
+
+
+def table_folder(results: str) -> Path:
+    """The folder of the sweep's tables, just collected."""
+    table(results)
+    return Path(results) / "small"
+
+
 def test_killed_twice_in_the_middle_the_result_is_bit_identical(
     store, sweep_file, tiny, monkeypatch
 ):
