@@ -37,14 +37,18 @@ class Side:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of `analysis compare`."""
-    parser.add_argument("a", metavar="A", help="a table, a results folder or a sweep's name; "
-                                               "TABLE@ARM for one arm")
+    parser.add_argument(
+        "a", metavar="A", help="a table, a results folder or a sweep's name; TABLE@ARM for one arm"
+    )
     parser.add_argument("b", metavar="B", help="another one, an arm of A, or 'published'")
-    parser.add_argument("--by", metavar="COLUMN,COLUMN",
-                        help="the columns that match cells (default: those of "
-                             f"{', '.join(CELL)} that vary)")
-    parser.add_argument("--metric", help=f"what to compare (default: {', '.join(METRICS)}, the "
-                                         "first that is there)")
+    parser.add_argument(
+        "--by",
+        metavar="COLUMN,COLUMN",
+        help=f"the columns that match cells (default: those of {', '.join(CELL)} that vary)",
+    )
+    parser.add_argument(
+        "--metric", help=f"what to compare (default: {', '.join(METRICS)}, the first that is there)"
+    )
     parser.add_argument("--where", metavar="CONDITION", help="rows to keep on both sides")
     parser.add_argument("--json", action="store_true", help="print JSON, nothing else")
 
@@ -61,16 +65,21 @@ def run(given: argparse.Namespace) -> int:
     return 0
 
 
-def compare(a: str, b: str, by: str | None = None, metric: str | None = None,
-            where: str | None = None) -> dict[str, Any]:
+def compare(
+    a: str, b: str, by: str | None = None, metric: str | None = None, where: str | None = None
+) -> dict[str, Any]:
     """{"a", "b", "laws", "cells", "published", ...}; the arguments are those of the verb.
 
     Raises InputError where a side can't be read, a column is missing or nothing matches.
     """
     left = side(a, where)
     if b == "published":
-        return {"a": left.name, "b": f"published {PUBLISHED[0]}·N^-{PUBLISHED[1]}",
-                "laws": laws(left), "published": published(left)}
+        return {
+            "a": left.name,
+            "b": f"published {PUBLISHED[0]}·N^-{PUBLISHED[1]}",
+            "laws": laws(left),
+            "published": published(left),
+        }
     right = _arm_of(left, b, where) if left.arm is None and _is_arm(left, b) else side(b, where)
     if left.arm is None and _is_arm(left, b):
         raise InputError(f"{b!r} is an arm of {a}: name the other arm too, as {a}@ARM")
@@ -82,8 +91,9 @@ def compare(a: str, b: str, by: str | None = None, metric: str | None = None,
 
 
 def _is_arm(left: Side, name: str) -> bool:
-    return ("arm" in left.rows and name in set(left.rows["arm"].astype(str))
-            and not Path(name).exists())
+    return (
+        "arm" in left.rows and name in set(left.rows["arm"].astype(str)) and not Path(name).exists()
+    )
 
 
 def _arm_of(left: Side, name: str, where: str | None) -> Side:
@@ -97,11 +107,22 @@ def side(text: str, where: str | None) -> Side:
     from analysis.laws.rows import read_table
 
     name, at, arm = text.partition("@") if not Path(text).exists() else (text, "", "")
-    path = next((p for p in (Path(name), Path(name) / "table.parquet",
-                             Path("results") / name / "table.parquet") if p.is_file()), None)
+    path = next(
+        (
+            p
+            for p in (
+                Path(name),
+                Path(name) / "table.parquet",
+                Path("results") / name / "table.parquet",
+            )
+            if p.is_file()
+        ),
+        None,
+    )
     if path is None:
-        raise InputError(f"{name!r} is no table, no folder with a table.parquet and no sweep "
-                         "under results/")
+        raise InputError(
+            f"{name!r} is no table, no folder with a table.parquet and no sweep under results/"
+        )
     rows = read_table(path)
     if where:
         keep = condition(where, rows)
@@ -131,8 +152,13 @@ def laws(which: Side) -> list[dict[str, Any]]:
 def slopes(a: list[dict[str, Any]], b: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """b of A less b of B, with the interval of two independent estimates, for arms in both
     (or the one arm of either side)."""
-    pairs = [(x, y) for x in a for y in b if x["law"] == y["law"] == "gamma_star"
-             and (x["arm"] == y["arm"] or (len(a) == 1 and len(b) == 1))]
+    pairs = [
+        (x, y)
+        for x in a
+        for y in b
+        if x["law"] == y["law"] == "gamma_star"
+        and (x["arm"] == y["arm"] or (len(a) == 1 and len(b) == 1))
+    ]
     found = []
     for x, y in pairs:
         p, q = x["parameters"].get("b"), y["parameters"].get("b")
@@ -152,8 +178,10 @@ def cells(left: Side, right: Side, by: str | None, metric: str | None) -> dict[s
     common = [c for c in left.rows if c in right.rows]
     metric = metric or next((m for m in METRICS if m in common), None)
     if metric is None or metric not in common:
-        raise InputError(f"--metric {metric or '(none of ' + ', '.join(METRICS) + ')'}: both sides "
-                         f"need that column; common are {', '.join(map(str, common[:12]))}")
+        raise InputError(
+            f"--metric {metric or '(none of ' + ', '.join(METRICS) + ')'}: both sides "
+            f"need that column; common are {', '.join(map(str, common[:12]))}"
+        )
     columns = [c.strip() for c in by.split(",")] if by else _varying(left, right, common, metric)
     for column in columns:
         if column not in common:
@@ -164,15 +192,32 @@ def cells(left: Side, right: Side, by: str | None, metric: str | None) -> dict[s
     groups_a, groups_b = (dict(list(r.groupby(columns, dropna=False))) for r in (rows_a, rows_b))
     shared = [k for k in groups_a if k in groups_b]
     if not shared:
-        raise InputError(f"no cell of {left.name} has a match in {right.name} by "
-                         f"{', '.join(columns)}")
+        raise InputError(
+            f"no cell of {left.name} has a match in {right.name} by {', '.join(columns)}"
+        )
     # runs that differ in more than their seed are no replicates of each other
-    pooled = [c for c in CELL if c in common and c not in columns
-              and any(g[c].nunique() > 1 for g in (groups_a[k] for k in shared))]
-    table = [{**dict(zip(columns, key, strict=True)),
-              **difference(groups_a[key], groups_b[key], metric, not pooled)} for key in shared]
-    return {"metric": metric, "by": columns, "cells": table, "pooled": pooled,
-            "only_a": len(groups_a) - len(shared), "only_b": len(groups_b) - len(shared)}
+    pooled = [
+        c
+        for c in CELL
+        if c in common
+        and c not in columns
+        and any(g[c].nunique() > 1 for g in (groups_a[k] for k in shared))
+    ]
+    table = [
+        {
+            **dict(zip(columns, key, strict=True)),
+            **difference(groups_a[key], groups_b[key], metric, not pooled),
+        }
+        for key in shared
+    ]
+    return {
+        "metric": metric,
+        "by": columns,
+        "cells": table,
+        "pooled": pooled,
+        "only_a": len(groups_a) - len(shared),
+        "only_b": len(groups_b) - len(shared),
+    }
 
 
 def _varying(left: Side, right: Side, common: list[str], metric: str) -> list[str]:
@@ -183,8 +228,9 @@ def _varying(left: Side, right: Side, common: list[str], metric: str) -> list[st
             a, b = set(left.rows[column].dropna()), set(right.rows[column].dropna())
             if a & b and len(a | b) > 1:
                 found.append(column)
-    return found or [c for c in CELL if c in common and
-                     set(left.rows[c].dropna()) & set(right.rows[c].dropna())]
+    return found or [
+        c for c in CELL if c in common and set(left.rows[c].dropna()) & set(right.rows[c].dropna())
+    ]
 
 
 def _measured(which: Side, metric: str, columns: list[str]) -> pd.DataFrame:
@@ -197,11 +243,18 @@ def _measured(which: Side, metric: str, columns: list[str]) -> pd.DataFrame:
 
 
 def difference(a: pd.DataFrame, b: pd.DataFrame, metric: str, bounded: bool) -> dict[str, Any]:
-    """Means, their difference A - B and (bounded) its 95 % interval: paired by seed, else Welch's.
-    """
+    """Means, their difference A - B and (bounded) its 95 % interval: paired by seed, else Welch's."""
     x, y = a[metric].to_numpy(float), b[metric].to_numpy(float)
-    entry = {"n_a": x.size, "n_b": y.size, "mean_a": x.mean(), "mean_b": y.mean(),
-             "difference": x.mean() - y.mean(), "low": None, "high": None, "paired": False}
+    entry = {
+        "n_a": x.size,
+        "n_b": y.size,
+        "mean_a": x.mean(),
+        "mean_b": y.mean(),
+        "difference": x.mean() - y.mean(),
+        "low": None,
+        "high": None,
+        "paired": False,
+    }
     if not bounded:
         return entry
     if "seed" in a and "seed" in b and a["seed"].is_unique and b["seed"].is_unique:
@@ -225,15 +278,30 @@ def published(left: Side) -> list[dict[str, Any]]:
     for law in laws(left):
         if law["law"] != "gamma_star":
             continue
-        depths = [{"depth": o["depth"], "kind": o["kind"], "gamma": o["gamma"], "low": o["low"],
-                   "high": o["high"], "published": PUBLISHED[0] * o["depth"] ** -PUBLISHED[1]}
-                  for o in law["data"].get("optima", [])]
-        found.append({"arm": law["arm"], "verdict": law["verdict"],
-                      "parameters": law["parameters"],
-                      "joint_test": law["data"].get("published"), "depths": depths})
+        depths = [
+            {
+                "depth": o["depth"],
+                "kind": o["kind"],
+                "gamma": o["gamma"],
+                "low": o["low"],
+                "high": o["high"],
+                "published": PUBLISHED[0] * o["depth"] ** -PUBLISHED[1],
+            }
+            for o in law["data"].get("optima", [])
+        ]
+        found.append(
+            {
+                "arm": law["arm"],
+                "verdict": law["verdict"],
+                "parameters": law["parameters"],
+                "joint_test": law["data"].get("published"),
+                "depths": depths,
+            }
+        )
     if not found:
-        raise InputError(f"{left.name}: no gamma* law in laws.json beside it; run 'analysis fit' "
-                         "first")
+        raise InputError(
+            f"{left.name}: no gamma* law in laws.json beside it; run 'analysis fit' first"
+        )
     return found
 
 
@@ -247,9 +315,13 @@ def show(found: dict[str, Any]) -> None:
     if "published" in found:
         for arm in found["published"]:
             p = arm["parameters"]
-            console.print(f"arm {arm['arm']} ({arm['verdict']}): " + ", ".join(
-                f"{n} = {_n(q['estimate'])} [{_n(q['low'])}, {_n(q['high'])}]"
-                for n, q in p.items()))
+            console.print(
+                f"arm {arm['arm']} ({arm['verdict']}): "
+                + ", ".join(
+                    f"{n} = {_n(q['estimate'])} [{_n(q['low'])}, {_n(q['high'])}]"
+                    for n, q in p.items()
+                )
+            )
             test = arm["joint_test"]
             if test and test.get("p") is not None:
                 word = "excluded" if test.get("excluded") else "not excluded"
@@ -258,37 +330,55 @@ def show(found: dict[str, Any]) -> None:
             for head in ("depth", "ours", "95 %", "published", ""):
                 grid.add_column(head)
             for d in arm["depths"]:
-                inside = (None not in (d["low"], d["high"])
-                          and d["low"] <= d["published"] <= d["high"])
-                word = d["kind"] if d["kind"] != "interior" else (
-                    "agrees" if inside else "differs")
-                grid.add_row(str(d["depth"]), _n(d["gamma"]), f"[{_n(d['low'])}, {_n(d['high'])}]",
-                             _n(d["published"]), word)
+                inside = (
+                    None not in (d["low"], d["high"]) and d["low"] <= d["published"] <= d["high"]
+                )
+                word = d["kind"] if d["kind"] != "interior" else ("agrees" if inside else "differs")
+                grid.add_row(
+                    str(d["depth"]),
+                    _n(d["gamma"]),
+                    f"[{_n(d['low'])}, {_n(d['high'])}]",
+                    _n(d["published"]),
+                    word,
+                )
             console.print(grid)
         return
     for name in ("a", "b"):
         for law in found["laws"][name]:
-            console.print(f"{name.upper()} law {law['law']} arm {law['arm']}: {law['verdict']}; "
-                          + ", ".join(f"{n} = {_n(p['estimate'])} [{_n(p['low'])}, {_n(p['high'])}]"
-                                      for n, p in law["parameters"].items()))
+            console.print(
+                f"{name.upper()} law {law['law']} arm {law['arm']}: {law['verdict']}; "
+                + ", ".join(
+                    f"{n} = {_n(p['estimate'])} [{_n(p['low'])}, {_n(p['high'])}]"
+                    for n, p in law["parameters"].items()
+                )
+            )
     for gap in found["difference_in_b"]:
-        console.print(f"b of A less b of B ({gap['arms'][0]}, {gap['arms'][1]}): "
-                      f"{_n(gap['difference'])} [{_n(gap['low'])}, {_n(gap['high'])}]")
+        console.print(
+            f"b of A less b of B ({gap['arms'][0]}, {gap['arms'][1]}): "
+            f"{_n(gap['difference'])} [{_n(gap['low'])}, {_n(gap['high'])}]"
+        )
     grid = Table(box=None, pad_edge=False)
     for head in (*found["by"], f"{found['metric']} A", "B", "A - B", "95 %", "n", ""):
         grid.add_column(str(head), no_wrap=True)
     for row in found["cells"]:
         clear = row["low"] is not None and not row["low"] <= 0 <= row["high"]
-        grid.add_row(*(_n(row[c]) for c in found["by"]), _n(row["mean_a"]), _n(row["mean_b"]),
-                     _n(row["difference"]), f"[{_n(row['low'])}, {_n(row['high'])}]",
-                     f"{row['n_a']}, {row['n_b']}{' paired' if row['paired'] else ''}",
-                     "differs" if clear else "")
+        grid.add_row(
+            *(_n(row[c]) for c in found["by"]),
+            _n(row["mean_a"]),
+            _n(row["mean_b"]),
+            _n(row["difference"]),
+            f"[{_n(row['low'])}, {_n(row['high'])}]",
+            f"{row['n_a']}, {row['n_b']}{' paired' if row['paired'] else ''}",
+            "differs" if clear else "",
+        )
     console.print(grid)
     if found["only_a"] or found["only_b"]:
         console.print(f"without a match: {found['only_a']} cells of A, {found['only_b']} of B")
     if found["pooled"]:
-        console.print(f"cells pool runs that differ in {', '.join(found['pooled'])}: their means "
-                      "are compared, without an interval (name these columns in --by)")
+        console.print(
+            f"cells pool runs that differ in {', '.join(found['pooled'])}: their means "
+            "are compared, without an interval (name these columns in --by)"
+        )
     told = sum(r["low"] is not None for r in found["cells"])
     if told > 1:
         console.print(f"{told} intervals at 95 % each, not corrected for their number")

@@ -35,11 +35,11 @@ figcaption,.quiet{color:#555;font-size:.85rem}
 """
 CAPTIONS = {
     "gamma_star_law": "Best γ against depth: optima with 95 % intervals, the fitted law with its "
-                      "band, rivals, the held-out depth and the published 4.17·N^-0.74.",
+    "band, rivals, the held-out depth and the published 4.17·N^-0.74.",
     "metric_vs_gamma": "The metric against γ at each depth: every run, the fitted curve, γ*.",
     "contours": "Lines of equal metric over depth and γ; the ridge is the best γ.",
     "collapse": "Effective over real depth: one curve for all depths would mean that momentum "
-                "acts through an effective depth.",
+    "acts through an effective depth.",
     "comparison": "The law against its rivals, and the held-out depth against naive predictions.",
     "specification": "The exponent under every choice of metric, form and window.",
     "training_time": "The exponent against training time.",
@@ -47,14 +47,14 @@ CAPTIONS = {
     "divergence": "Which runs diverged.",
     "residuals": "Residuals of the curves by γ, depth, seed and fitted value, and their quantiles.",
     "forensics_bode": "Frequency response of the filter: by theory, by an impulse, and from the "
-                      "queries or keys of a trained model before and after it.",
+    "queries or keys of a trained model before and after it.",
     "forensics_spectra": "Power along the sequence of queries and keys, before and after the "
-                         "filter, by RoPE pair, and the gain at each pair's own rate.",
+    "filter, by RoPE pair, and the gain at each pair's own rate.",
     "forensics_overlap": "Overlap of the spectra of content and momentum: 0 would be orthogonal "
-                         "bands.",
+    "bands.",
     "forensics_bands": "Share of energy below π/2: content, momentum, and out of the filter.",
     "forensics_prefix_matching": "Attention to the token after an earlier occurrence, of each "
-                                 "run's best head.",
+    "run's best head.",
     "forensics_copying": "Copying score of that head's output circuit.",
     "forensics_causal": "Accuracy left when the filter of a trained model is changed at evaluation.",
 }
@@ -102,9 +102,11 @@ def html(loaded: Any, result: Any) -> str:
 
 def frame(title: str, body: str) -> str:
     """The whole page about its body."""
-    return (f"<!doctype html><html lang='en'><head><meta charset='utf-8'><title>{escape(title)}"
-            f"</title><meta name='viewport' content='width=device-width,initial-scale=1'>"
-            f"<style>{STYLE}</style></head><body><h1>{escape(title)}</h1>{body}</body></html>\n")
+    return (
+        f"<!doctype html><html lang='en'><head><meta charset='utf-8'><title>{escape(title)}"
+        f"</title><meta name='viewport' content='width=device-width,initial-scale=1'>"
+        f"<style>{STYLE}</style></head><body><h1>{escape(title)}</h1>{body}</body></html>\n"
+    )
 
 
 def summary(loaded: Any, result: Any) -> str:
@@ -113,10 +115,20 @@ def summary(loaded: Any, result: Any) -> str:
     status = ", ".join(f"{n} {name}" for name, n in runs["status"].value_counts().items())
     count = f"{len(runs)} of {loaded.expected} planned ({status})"
     rows = [("table", loaded.path.name), ("runs", count)]
-    for name, label in (("task", "task"), ("arm", "arms"), ("depth", "depths (layers)"),
-                        ("width", "widths"), ("gamma", "γ"), ("lr", "learning rates"),
-                        ("seed", "seeds"), ("steps", "steps"), ("tokens", "tokens"),
-                        ("params", "parameters"), ("flops", "FLOPs"), ("device", "devices")):
+    for name, label in (
+        ("task", "task"),
+        ("arm", "arms"),
+        ("depth", "depths (layers)"),
+        ("width", "widths"),
+        ("gamma", "γ"),
+        ("lr", "learning rates"),
+        ("seed", "seeds"),
+        ("steps", "steps"),
+        ("tokens", "tokens"),
+        ("params", "parameters"),
+        ("flops", "FLOPs"),
+        ("device", "devices"),
+    ):
         if name in runs and runs[name].notna().any():
             rows.append((label, _values(runs[name].dropna())))
     window = "all γ" if result.window is None else f"±{result.window:g} in ln γ"
@@ -135,8 +147,10 @@ def verdicts(result: Any) -> str:
     for law in result.laws:
         word = law.verdict or "no verdict (unfinished sweep)"
         kind = word.replace(" ", "-")
-        lines.append(f"<p>Arm <b>{escape(str(law.arm))}</b>: γ*(N) = a·N^-b is "
-                     f"<span class='verdict {kind}'>{escape(word)}</span>. {_parameters(law)}</p>")
+        lines.append(
+            f"<p>Arm <b>{escape(str(law.arm))}</b>: γ*(N) = a·N^-b is "
+            f"<span class='verdict {kind}'>{escape(word)}</span>. {_parameters(law)}</p>"
+        )
     if result.attribution.get("words"):
         lines.append(f"<p>{escape(result.attribution['words'])}.</p>")
     lines += [f"<p class='quiet'>{escape(note)}</p>" for note in result.notes]
@@ -148,27 +162,63 @@ def arm_section(fit: Any) -> str:
     law = fit.law
     text = [f"<h2>Arm {escape(fit.arm)}</h2>"]
     text += [f"<p>{escape(word)}</p>" for word in fit.words]
-    text.append("<h3>Best γ per depth</h3>" + _table(
-        ["depth", "width", "γ* with 95 % interval", "γ within ε of the best",
-         f"{fit.metric} there", "at γ = 0"],
-        [[c.depth, c.width, c.optimum.words or _span(c.optimum.gamma, c.optimum.low,
-                                                      c.optimum.high),
-          _span(None, c.optimum.plateau_low, c.optimum.plateau_high), _number(c.optimum.best),
-          _number(c.zero)] for c in fit.curves]))
-    text.append("<h3>Checks</h3>" + _table(
-        ["check", "", "what was found"],
-        [[name.replace("_", " "), _passed(check.get("passed")), _said(check)]
-         for name, check in law.checks.items()]))
+    text.append(
+        "<h3>Best γ per depth</h3>"
+        + _table(
+            [
+                "depth",
+                "width",
+                "γ* with 95 % interval",
+                "γ within ε of the best",
+                f"{fit.metric} there",
+                "at γ = 0",
+            ],
+            [
+                [
+                    c.depth,
+                    c.width,
+                    c.optimum.words or _span(c.optimum.gamma, c.optimum.low, c.optimum.high),
+                    _span(None, c.optimum.plateau_low, c.optimum.plateau_high),
+                    _number(c.optimum.best),
+                    _number(c.zero),
+                ]
+                for c in fit.curves
+            ],
+        )
+    )
+    text.append(
+        "<h3>Checks</h3>"
+        + _table(
+            ["check", "", "what was found"],
+            [
+                [name.replace("_", " "), _passed(check.get("passed")), _said(check)]
+                for name, check in law.checks.items()
+            ],
+        )
+    )
     if fit.rivals:
-        text.append("<h3>Rivals</h3>" + _table(
-            ["rival", "form", "information criterion, less the law's", ""],
-            [[r.name.replace("_", " "), r.words, _number(r.delta_ic),
-              "excluded" if r.excluded else "not told apart"] for r in fit.rivals]))
+        text.append(
+            "<h3>Rivals</h3>"
+            + _table(
+                ["rival", "form", "information criterion, less the law's", ""],
+                [
+                    [
+                        r.name.replace("_", " "),
+                        r.words,
+                        _number(r.delta_ic),
+                        "excluded" if r.excluded else "not told apart",
+                    ]
+                    for r in fit.rivals
+                ],
+            )
+        )
     held = fit.held_out
     if held is not None:
-        text.append(f"<p>Depth {held.depth} held out: predicted "
-                    f"{_span(held.predicted, held.low, held.high)}, observed "
-                    f"{_number(held.observed)} ({escape(held.observed_kind)}).</p>")
+        text.append(
+            f"<p>Depth {held.depth} held out: predicted "
+            f"{_span(held.predicted, held.low, held.high)}, observed "
+            f"{_number(held.observed)} ({escape(held.observed_kind)}).</p>"
+        )
     return "".join(text)
 
 
@@ -219,8 +269,10 @@ def embedded(figure: Any, caption: str) -> str:
     png(figure, buffer, 160)
     data = base64.b64encode(buffer.getvalue()).decode()
     width = figure.get_figwidth() / 7.0 * 100
-    return (f"<figure><img style='width:{width:.0f}%' alt='{escape(caption)}' "
-            f"src='data:image/png;base64,{data}'><figcaption>{escape(caption)}</figcaption></figure>")
+    return (
+        f"<figure><img style='width:{width:.0f}%' alt='{escape(caption)}' "
+        f"src='data:image/png;base64,{data}'><figcaption>{escape(caption)}</figcaption></figure>"
+    )
 
 
 def details(result: Any) -> str:
@@ -231,8 +283,12 @@ def details(result: Any) -> str:
         text.append("<h2>Learning rates</h2>" + _frame(rates, list(rates.columns)))
     lost = result.divergence
     if len(lost) and lost["diverged"].sum():
-        text.append("<h2>Diverged runs</h2>" + _frame(
-            lost[lost["diverged"] > 0], ["arm", "depth", "width", "gamma", "runs", "diverged"]))
+        text.append(
+            "<h2>Diverged runs</h2>"
+            + _frame(
+                lost[lost["diverged"] > 0], ["arm", "depth", "width", "gamma", "runs", "diverged"]
+            )
+        )
     return "".join(text)
 
 
@@ -243,15 +299,19 @@ def method(result: Any) -> str:
     text += [f"<p>{escape(way)}.</p>" for way in ways]
     joint = [f"{f.arm}: {f.joint.words}" for f in result.arms.values() if f.joint is not None]
     text += [f"<p>Cross-check, {escape(line)}.</p>" for line in joint]
-    text.append("<p>“Supported” needs every check passed; intervals are at 95 %. Numbers that the "
-                "data do not bound are shown as —.</p>")
+    text.append(
+        "<p>“Supported” needs every check passed; intervals are at 95 %. Numbers that the "
+        "data do not bound are shown as —.</p>"
+    )
     return "".join(text)
 
 
 def _parameters(law: Any) -> str:
-    return "; ".join(f"{escape(name)} = {_span(p.estimate, p.low, p.high)}"
-                     + ("" if p.identified else " (not identified)")
-                     for name, p in law.parameters.items())
+    return "; ".join(
+        f"{escape(name)} = {_span(p.estimate, p.low, p.high)}"
+        + ("" if p.identified else " (not identified)")
+        for name, p in law.parameters.items()
+    )
 
 
 def _span(value: float | None, low: float | None, high: float | None) -> str:
@@ -275,27 +335,36 @@ def _said(check: dict[str, Any]) -> str:
     """A check's findings: its words, or its plain numbers."""
     if check.get("words"):
         return str(check["words"])
-    return ", ".join(f"{k.replace('_', ' ')} {_number(v)}" for k, v in check.items()
-                     if k != "passed" and isinstance(v, int | float | str | bool))
+    return ", ".join(
+        f"{k.replace('_', ' ')} {_number(v)}"
+        for k, v in check.items()
+        if k != "passed" and isinstance(v, int | float | str | bool)
+    )
 
 
 def _values(column: pd.Series) -> str:
     """The distinct values, or their range where there are many."""
     values = sorted(column.unique(), key=lambda v: (isinstance(v, str), v))
-    said = [_number(float(v)) if isinstance(v, int | float) or hasattr(v, "dtype") else str(v)
-            for v in values]
+    said = [
+        _number(float(v)) if isinstance(v, int | float) or hasattr(v, "dtype") else str(v)
+        for v in values
+    ]
     return ", ".join(said) if len(said) <= 16 else f"{said[0]} to {said[-1]} ({len(said)} values)"
 
 
 def _table(head: list[str], rows: list[list[Any]]) -> str:
     top = "".join(f"<th>{escape(h)}</th>" for h in head)
     top = f"<tr>{top}</tr>" if any(head) else ""
-    body = "".join("<tr>" + "".join(f"<td class='n'>{escape(_number(v))}</td>" for v in row)
-                   + "</tr>" for row in rows)
+    body = "".join(
+        "<tr>" + "".join(f"<td class='n'>{escape(_number(v))}</td>" for v in row) + "</tr>"
+        for row in rows
+    )
     return f"<div class='scroll'><table>{top}{body}</table></div>"
 
 
 def _frame(table: pd.DataFrame, columns: list[str]) -> str:
-    rows = [[None if pd.isna(v) else v.item() if hasattr(v, "item") else v for v in row]
-            for row in table[columns].itertuples(index=False)]
+    rows = [
+        [None if pd.isna(v) else v.item() if hasattr(v, "item") else v for v in row]
+        for row in table[columns].itertuples(index=False)
+    ]
     return _table([c.replace("_", " ") for c in columns], rows)

@@ -110,8 +110,9 @@ def fit(
     residuals = problem.log_y - problem.model.log_value(optimum.theta[None])[0]
     samples = None
     if replicates:
-        samples = bootstrap(problem.model, optimum.theta, starts, problem.log_y, loss, replicates,
-                            seed, progress)
+        samples = bootstrap(
+            problem.model, optimum.theta, starts, problem.log_y, loss, replicates, seed, progress
+        )
     estimates = tuple(
         _estimate(q, optimum.theta, bounds.get(q.name), samples, level, n - p)
         for q in problem.quantities
@@ -135,8 +136,15 @@ def _profiles(problem, theta, loss, level):
             groups.append((model, local, [q]))
     found = {}
     for model, local, members in groups:
-        done = profiles(model, local, problem.log_y, loss, [q.direction for q in members],
-                        [q.reach for q in members], level)
+        done = profiles(
+            model,
+            local,
+            problem.log_y,
+            loss,
+            [q.direction for q in members],
+            [q.reach for q in members],
+            level,
+        )
         found |= {q.name: p for q, p in zip(members, done, strict=True)}
         if done[0].better is not None:
             return found, members[0].back(done[0].better)
@@ -148,8 +156,9 @@ def _estimate(q, theta, path, samples, level, spare) -> Estimate:
     gone = bool(q.gone(theta[None])[0])
     low = high = None
     if path is not None:
-        low, high = (None if v is None else float(q.natural(np.array(v)))
-                     for v in (path.low, path.high))
+        low, high = (
+            None if v is None else float(q.natural(np.array(v))) for v in (path.low, path.high)
+        )
         if float(q.natural(np.array(1.0))) < float(q.natural(np.array(0.0))):
             low, high = high, low
     profile_low, profile_high = low, high
@@ -162,8 +171,11 @@ def _estimate(q, theta, path, samples, level, spare) -> Estimate:
         low = high = None
         reasons.append(f"{spare} row more than parameters gives no honest interval")
     elif gone:
-        what = {"floor": "the floor runs to 0", "coefficient": "its term vanishes",
-                "exponent": "its term vanishes"}[q.kind]
+        what = {
+            "floor": "the floor runs to 0",
+            "coefficient": "its term vanishes",
+            "exponent": "its term vanishes",
+        }[q.kind]
         reasons.append(f"{what}: the data are described without it")
     else:
         # a bootstrap can look tight on a ridge that the profile shows to be unbounded
@@ -174,8 +186,7 @@ def _estimate(q, theta, path, samples, level, spare) -> Estimate:
         elif open_low and open_high:
             reasons.append("the data bound it on neither side (a ridge)")
         elif open_low:
-            reasons.append("the floor may be 0 or below" if q.kind == "floor"
-                           else "no lower bound")
+            reasons.append("the floor may be 0 or below" if q.kind == "floor" else "no lower bound")
         elif open_high:
             reasons.append("no upper bound")
         elif q.kind == "floor" and low <= 0 <= high:
@@ -187,9 +198,19 @@ def _estimate(q, theta, path, samples, level, spare) -> Estimate:
         if open_low and q.kind == "floor":
             low = None
     shown = value if np.isfinite(value) and not (gone and q.kind != "floor") else None
-    return Estimate(q.name, q.kind, shown, low if not gone else None,
-                    high if not gone or q.kind == "floor" else None, not reasons,
-                    "; ".join(reasons), path, profile_low, profile_high, natural)
+    return Estimate(
+        q.name,
+        q.kind,
+        shown,
+        low if not gone else None,
+        high if not gone or q.kind == "floor" else None,
+        not reasons,
+        "; ".join(reasons),
+        path,
+        profile_low,
+        profile_high,
+        natural,
+    )
 
 
 def percentiles(sample: np.ndarray, level: float, kind: str) -> tuple[float | None, float | None]:

@@ -30,7 +30,8 @@ class Line:
         design = np.stack([np.ones_like(x), x], axis=1)
         variance = np.einsum("ij,jk,ik->i", design, self.covariance, design)
         half = stats.t.ppf(0.5 + level / 2, self.degrees) * np.sqrt(
-            variance + (self.scatter**2 if new else 0.0))
+            variance + (self.scatter**2 if new else 0.0)
+        )
         centre = design @ np.array([self.intercept, self.slope])
         return centre - half, centre + half
 
@@ -56,8 +57,9 @@ def random_effects(x: np.ndarray, y: np.ndarray, sd: np.ndarray) -> Line:
         rest = y - design @ beta
         return 0.5 * (weight @ rest**2 - np.log(weight).sum() + np.linalg.slogdet(inner)[1])
 
-    found = optimize.minimize_scalar(cost, bounds=(np.log(spread) - 14, np.log(spread) + 4),
-                                     method="bounded")
+    found = optimize.minimize_scalar(
+        cost, bounds=(np.log(spread) - 14, np.log(spread) + 4), method="bounded"
+    )
     scatter2 = float(np.exp(found.x))
     if cost(np.log(1e-14 * spread)) <= found.fun:
         scatter2 = 0.0
@@ -67,8 +69,13 @@ def random_effects(x: np.ndarray, y: np.ndarray, sd: np.ndarray) -> Line:
     # HKSJ's factor. A spline's stated errors are wide (simulated: over twice too wide at 8
     # budgets), so that points straighter than they tell count, but for a factor 2 at most.
     factor = max(float(weight @ rest**2) / degrees, 0.25)
-    return Line(float(beta[0]), float(beta[1]), np.linalg.inv(inner) * factor, degrees,
-                float(np.sqrt(scatter2)))
+    return Line(
+        float(beta[0]),
+        float(beta[1]),
+        np.linalg.inv(inner) * factor,
+        degrees,
+        float(np.sqrt(scatter2)),
+    )
 
 
 def censored(x: np.ndarray, y: np.ndarray, sd: np.ndarray, side: np.ndarray) -> Line:
@@ -92,16 +99,22 @@ def censored(x: np.ndarray, y: np.ndarray, sd: np.ndarray, side: np.ndarray) -> 
         total -= np.sum(stats.norm.logcdf(np.where(side < 0, u, -u)[~exact]))
         return total
 
-    begin = np.array([start.intercept + start.slope * centre, start.slope,
-                      np.log(max(start.scatter, 0.02))])
+    begin = np.array(
+        [start.intercept + start.slope * centre, start.slope, np.log(max(start.scatter, 0.02))]
+    )
     bounds = [(None, None), (None, None), (np.log(1e-3), np.log(10.0))]
     found = optimize.minimize(cost, begin, method="L-BFGS-B", bounds=bounds)
     hessian = _hessian(lambda ab: cost([ab[0], ab[1], found.x[2]]), found.x[:2])
     measured = int(exact.sum())
     covariance = np.linalg.inv(hessian) * measured / max(measured - 2, 1)
     turn = np.array([[1.0, -centre], [0.0, 1.0]])
-    return Line(float(found.x[0] - found.x[1] * centre), float(found.x[1]),
-                turn @ covariance @ turn.T, max(measured - 2, 1), float(np.exp(found.x[2])))
+    return Line(
+        float(found.x[0] - found.x[1] * centre),
+        float(found.x[1]),
+        turn @ covariance @ turn.T,
+        max(measured - 2, 1),
+        float(np.exp(found.x[2])),
+    )
 
 
 def _hessian(function, at: np.ndarray, step: float = 1e-3) -> np.ndarray:
@@ -110,6 +123,10 @@ def _hessian(function, at: np.ndarray, step: float = 1e-3) -> np.ndarray:
     for i in range(size):
         for j in range(size):
             e, f = np.eye(size)[i] * step, np.eye(size)[j] * step
-            out[i, j] = (function(at + e + f) - function(at + e - f) - function(at - e + f)
-                         + function(at - e - f)) / (4 * step**2)
+            out[i, j] = (
+                function(at + e + f)
+                - function(at + e - f)
+                - function(at - e + f)
+                + function(at - e - f)
+            ) / (4 * step**2)
     return out

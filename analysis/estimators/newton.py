@@ -95,9 +95,7 @@ def minimise(
         refresh = good
         if refresh.any():
             where = active[refresh]
-            fresh = _slopes(
-                model, theta[where], log_y, weight[where], loss, gradient, where, basis
-            )
+            fresh = _slopes(model, theta[where], log_y, weight[where], loss, gradient, where, basis)
             g[refresh], h[refresh] = fresh
         active, g, h = active[moving], g[moving], h[moving]
     return Minimum(theta, value, gradient)

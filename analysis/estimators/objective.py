@@ -59,7 +59,7 @@ class Loss:
 
 
 def parse_loss(text: str) -> Loss:
-    """"huber:1e-3", "lad" or "l2" -> Loss. Raises InputError on anything else."""
+    """ "huber:1e-3", "lad" or "l2" -> Loss. Raises InputError on anything else."""
     name, _, tail = text.strip().lower().partition(":")
     if name in {"lad", "l2"} and not tail:
         return Loss(name)

@@ -19,12 +19,19 @@ def _quotients(t: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     near = np.abs(t) < SERIES
     safe = np.where(near, 1.0, t)
     grown = np.exp(safe)
-    q0 = np.where(near, 1 + t / 2 + t**2 / 6 + t**3 / 24 + t**4 / 120 + t**5 / 720,
-                  np.expm1(safe) / safe)
-    q1 = np.where(near, 0.5 + t / 3 + t**2 / 8 + t**3 / 30 + t**4 / 144 + t**5 / 840,
-                  (grown * (safe - 1) + 1) / safe**2)
-    q2 = np.where(near, 1 / 3 + t / 4 + t**2 / 10 + t**3 / 36 + t**4 / 168 + t**5 / 960,
-                  (grown * (safe**2 - 2 * safe + 2) - 2) / safe**3)
+    q0 = np.where(
+        near, 1 + t / 2 + t**2 / 6 + t**3 / 24 + t**4 / 120 + t**5 / 720, np.expm1(safe) / safe
+    )
+    q1 = np.where(
+        near,
+        0.5 + t / 3 + t**2 / 8 + t**3 / 30 + t**4 / 144 + t**5 / 840,
+        (grown * (safe - 1) + 1) / safe**2,
+    )
+    q2 = np.where(
+        near,
+        1 / 3 + t / 4 + t**2 / 10 + t**3 / 36 + t**4 / 168 + t**5 / 960,
+        (grown * (safe**2 - 2 * safe + 2) - 2) / safe**3,
+    )
     return q0, q1, q2
 
 

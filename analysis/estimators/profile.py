@@ -60,10 +60,22 @@ def profiles(
     for direction, centre, reach in zip(directions, centres, reaches, strict=True):
         error, tangent, unequal = _wald(jac[0], direction, smooth, noise, residual)
         first = np.clip(np.sqrt(threshold) * error, 1e-9 * max(1, abs(centre)), 0.3 * reach)
-        pairs.append([_Side(sign, centre, float(first), theta, direction, tangent,
-                            noise * unequal, reach) for sign in (-1.0, 1.0)])
-    better = _close_in([side for pair in pairs for side in pair], model, theta, base, log_y,
-                       weight, smooth, threshold)
+        pairs.append(
+            [
+                _Side(sign, centre, float(first), theta, direction, tangent, noise * unequal, reach)
+                for sign in (-1.0, 1.0)
+            ]
+        )
+    better = _close_in(
+        [side for pair in pairs for side in pair],
+        model,
+        theta,
+        base,
+        log_y,
+        weight,
+        smooth,
+        threshold,
+    )
     found = []
     for (left, right), centre in zip(pairs, centres, strict=True):
         rows = [(centre, 0.0)] + [r for s in (left, right) for r in s.rows if np.isfinite(r[1])]
@@ -82,8 +94,9 @@ def _close_in(sides, model, theta, base, log_y, weight, smooth, threshold) -> np
             begin += [s.straight(theta) for s in live]
         ways = len(begin) // len(live)
         basis = np.stack([s.basis for s in live] * ways)
-        found = descend(model, np.stack(begin), log_y, weight, smooth, basis, warm=True,
-                        iterations=60)
+        found = descend(
+            model, np.stack(begin), log_y, weight, smooth, basis, warm=True, iterations=60
+        )
         value = found.value.reshape(ways, -1)
         pick = np.argmin(value, axis=0) * len(live) + np.arange(len(live))
         better = None
@@ -118,8 +131,9 @@ def _wald(jac, direction, loss, noise, residual):
         curvature = near / near.mean() * max(float(curvature.mean()), 0.02)
     curved = float(curvature.mean())
     pooled = size * noise / curved
-    bread = np.linalg.pinv((jac.T * curvature) @ jac / np.outer(scale, scale), rcond=1e-12,
-                           hermitian=True) / np.outer(scale, scale)
+    bread = np.linalg.pinv(
+        (jac.T * curvature) @ jac / np.outer(scale, scale), rcond=1e-12, hermitian=True
+    ) / np.outer(scale, scale)
     pull = jac @ (bread @ direction) * loss.psi(residual)
     n, p = jac.shape
     sandwich = float(pull @ pull) * n / max(n - p, 1)

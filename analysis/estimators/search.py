@@ -65,8 +65,11 @@ def search(model: Model, starts: np.ndarray, log_y: np.ndarray, loss: Loss) -> O
 
 def take(model: Model, rows: np.ndarray) -> Model:
     """`model` on some of its rows (its arrays are indexed by row)."""
-    arrays = {f.name: getattr(model, f.name)[rows] for f in fields(model)
-              if isinstance(getattr(model, f.name), np.ndarray)}
+    arrays = {
+        f.name: getattr(model, f.name)[rows]
+        for f in fields(model)
+        if isinstance(getattr(model, f.name), np.ndarray)
+    }
     return replace(model, **arrays)
 
 

@@ -57,7 +57,7 @@ def _centre(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _shift(m: Minimum, left: float) -> Minimum:
-    move = (lambda v: None if v is None else v + left)
+    move = lambda v: None if v is None else v + left
     return Minimum(m.kind, move(m.x), m.sd, move(m.bound), m.y, m.grid + left, m.mean, m.spread)
 
 
@@ -89,8 +89,7 @@ def _hyperparameters(curves) -> tuple[float, float]:
     best = None
     for start in (1e-2, 1e-4, 1e-7):  # noise from large to none: REML can have two optima
         begin = np.log([scale**2, start * scale**2])
-        bounds = [(begin[0] - 14, begin[0] + 10),
-                  (np.log(1e-10 * scale**2), np.log(scale**2))]
+        bounds = [(begin[0] - 14, begin[0] + 10), (np.log(1e-10 * scale**2), np.log(scale**2))]
         try:
             found = minimize(cost, begin, method="L-BFGS-B", bounds=bounds)
         except np.linalg.LinAlgError:
@@ -129,13 +128,16 @@ def _minimum(x, y, roughness, noise, draws, random) -> Minimum:
     if left > EDGE and right > EDGE:
         return Minimum("none", None, None, None, float(mean[at]), *extra)
     if left > EDGE or at == 0:
-        return Minimum("left", None, None, float(np.quantile(where, 0.975)), float(mean[at]),
-                       *extra)
+        return Minimum(
+            "left", None, None, float(np.quantile(where, 0.975)), float(mean[at]), *extra
+        )
     if right > EDGE or at == grid.size - 1:
-        return Minimum("right", None, None, float(np.quantile(where, 0.025)), float(mean[at]),
-                       *extra)
-    return Minimum("interior", _vertex(grid, mean, at), float(np.std(where)), None,
-                   float(mean[at]), *extra)
+        return Minimum(
+            "right", None, None, float(np.quantile(where, 0.025)), float(mean[at]), *extra
+        )
+    return Minimum(
+        "interior", _vertex(grid, mean, at), float(np.std(where)), None, float(mean[at]), *extra
+    )
 
 
 def _vertex(grid: np.ndarray, mean: np.ndarray, at: int) -> float:

@@ -35,17 +35,31 @@ def power_sum_problem(
     first = int(floor is not None)
     quantities = []
     if floor is not None:
-        quantities.append(_quantity(model, floor, "floor", _unit(model.size, {0: 1.0}), _exp,
-                                    _absent(model, 0), 25.0))
+        quantities.append(
+            _quantity(
+                model, floor, "floor", _unit(model.size, {0: 1.0}), _exp, _absent(model, 0), 25.0
+            )
+        )
     for k, (coefficient, exponent) in enumerate(names):
         at = first + 2 * k
         gone = _absent(model, first + k)
-        quantities.append(_quantity(model, coefficient, "coefficient",
-                                    _unit(model.size, {at: 1.0, at + 1: centre[k]}), _exp, gone,
-                                    25.0 + 15.0 * abs(float(centre[k]))))
+        quantities.append(
+            _quantity(
+                model,
+                coefficient,
+                "coefficient",
+                _unit(model.size, {at: 1.0, at + 1: centre[k]}),
+                _exp,
+                gone,
+                25.0 + 15.0 * abs(float(centre[k])),
+            )
+        )
         sign = -1.0 if rising else 1.0
-        quantities.append(_quantity(model, exponent, "exponent",
-                                    _unit(model.size, {at + 1: sign}), _same, gone, 15.0))
+        quantities.append(
+            _quantity(
+                model, exponent, "exponent", _unit(model.size, {at + 1: sign}), _same, gone, 15.0
+            )
+        )
     return Problem(model, log_y, lambda loss: _starts(model, log_y, loss), tuple(quantities))
 
 
@@ -70,8 +84,16 @@ def _exp(value: np.ndarray) -> np.ndarray:
 
 
 def _quantity(model, name, kind, direction, natural, gone, reach) -> Quantity:
-    return Quantity(name, kind, direction, natural, lambda theta: (model, theta),
-                    lambda theta: natural(theta @ direction), gone, reach)
+    return Quantity(
+        name,
+        kind,
+        direction,
+        natural,
+        lambda theta: (model, theta),
+        lambda theta: natural(theta @ direction),
+        gone,
+        reach,
+    )
 
 
 def _absent(model: PowerSum, part: int):

@@ -16,14 +16,22 @@ from analysis.laws.gamma_star.outcome import FitResult
 
 def draw(result: FitResult) -> Figure | str:
     """The figure, or why there is none."""
-    defined = {a: f for a, f in (result.fungibility or {}).items()
-               if f.defined and len(f.effective) and (f.effective["place"] == "inside").any()}
+    defined = {
+        a: f
+        for a, f in (result.fungibility or {}).items()
+        if f.defined and len(f.effective) and (f.effective["place"] == "inside").any()
+    }
     if not defined:
         why = next((f.words[0] for f in (result.fungibility or {}).values() if f.words), "")
         return f"collapse against N_eff: {why or 'no exchange was computed'}"
     fig, axes = style.panels(len(defined), height=2.3, most=3, sharey=True)
-    depths = sorted({int(d) for f in defined.values()
-                     for d in f.effective.loc[f.effective["place"] == "inside", "depth"]})
+    depths = sorted(
+        {
+            int(d)
+            for f in defined.values()
+            for d in f.effective.loc[f.effective["place"] == "inside", "depth"]
+        }
+    )
     for ax, (arm, found) in zip(axes, defined.items(), strict=True):
         table = found.effective
         place = style.gamma_axis(ax, table["gamma"])
@@ -36,17 +44,43 @@ def draw(result: FitResult) -> Figure | str:
             x = place(rows["gamma"]) * 1.04 ** (at - (len(depths) - 1) / 2)
             low = np.where(np.isfinite(ratio[:, 1]), ratio[:, 0] - ratio[:, 1], 0)
             high = np.where(np.isfinite(ratio[:, 2]), ratio[:, 2] - ratio[:, 0], 0)
-            ax.errorbar(x, ratio[:, 0], yerr=[np.maximum(low, 0), np.maximum(high, 0)],
-                        color=style.colour(at), marker=style.marker(at), linewidth=0.8,
-                        elinewidth=0.7, markersize=3.5)
+            ax.errorbar(
+                x,
+                ratio[:, 0],
+                yerr=[np.maximum(low, 0), np.maximum(high, 0)],
+                color=style.colour(at),
+                marker=style.marker(at),
+                linewidth=0.8,
+                elinewidth=0.7,
+                markersize=3.5,
+            )
         outside = int((table["place"] != "inside").sum())
         ax.set_title(f"arm {arm}" + (f" ({outside} cells beyond γ = 0's range)" if outside else ""))
         style.log_ticks(ax, "y")
     axes[0].set_ylabel("effective / real depth, N_eff/N (log)")
-    style.legend(fig, [
-        *[Line2D([], [], color=style.colour(i), marker=style.marker(i), linewidth=0.8,
-                 markersize=3.5, label=f"depth {d}") for i, d in enumerate(depths)],
-        Line2D([], [], color=style.GREY, linewidth=0.6, linestyle=(0, (2, 2)),
-               label="worth its own depth"),
-    ])
+    style.legend(
+        fig,
+        [
+            *[
+                Line2D(
+                    [],
+                    [],
+                    color=style.colour(i),
+                    marker=style.marker(i),
+                    linewidth=0.8,
+                    markersize=3.5,
+                    label=f"depth {d}",
+                )
+                for i, d in enumerate(depths)
+            ],
+            Line2D(
+                [],
+                [],
+                color=style.GREY,
+                linewidth=0.6,
+                linestyle=(0, (2, 2)),
+                label="worth its own depth",
+            ),
+        ],
+    )
     return fig

@@ -12,8 +12,13 @@ from matplotlib.figure import Figure
 from analysis.figures import style
 from analysis.laws.gamma_star.outcome import FitResult, HeldOut
 
-NAMES = {"equal_dose_gain": "equal dose (gain)", "equal_dose_angle": "equal dose (angle)",
-         "step": "step at N = 1", "exponential": "exponential", "constant": "constant"}
+NAMES = {
+    "equal_dose_gain": "equal dose (gain)",
+    "equal_dose_angle": "equal dose (angle)",
+    "step": "step at N = 1",
+    "exponential": "exponential",
+    "constant": "constant",
+}
 
 
 def draw(result: FitResult) -> Figure | str:
@@ -25,13 +30,20 @@ def draw(result: FitResult) -> Figure | str:
     names = list(dict.fromkeys(r.name for f in arms for r in f.rivals if r.delta_ic is not None))
     height = 0.75 + 0.16 * len(names) * max(len(arms), 1)
     fig, axes = style.figure(1, 2 if held else 1, style.DOUBLE if held else style.SINGLE, height)
-    _bars(axes[0, 0], [[NAMES.get(n, n) for n in names]], [
-        (f.arm, [next((r.delta_ic for r in f.rivals if r.name == n), None) for n in names])
-        for f in arms], signed=True)
+    _bars(
+        axes[0, 0],
+        [[NAMES.get(n, n) for n in names]],
+        [
+            (f.arm, [next((r.delta_ic for r in f.rivals if r.name == n), None) for n in names])
+            for f in arms
+        ],
+        signed=True,
+    )
     axes[0, 0].axvspan(-4, 4, color="#dddddd", zorder=0, linewidth=0)
     axes[0, 0].axvline(0, color="black", linewidth=0.6)
-    axes[0, 0].set_xlabel("information criterion, rival less law\n(right: rival is worse; "
-                          "grey: not told apart)")
+    axes[0, 0].set_xlabel(
+        "information criterion, rival less law\n(right: rival is worse; grey: not told apart)"
+    )
     axes[0, 0].set_title("rivals")
     if held:
         errors = [(f.arm, _errors(f.held_out)) for f in held]
@@ -43,8 +55,9 @@ def draw(result: FitResult) -> Figure | str:
     if len(arms) > 1:
         from matplotlib.patches import Patch
 
-        style.legend(fig, [Patch(color=style.colour(i), label=f"arm {f.arm}")
-                           for i, f in enumerate(arms)])
+        style.legend(
+            fig, [Patch(color=style.colour(i), label=f"arm {f.arm}") for i, f in enumerate(arms)]
+        )
     return fig
 
 
@@ -64,8 +77,15 @@ def _bars(ax, labels, series, signed: bool = False) -> None:
         y = np.arange(len(labels)) + (i - (count - 1) / 2) * 0.8 / count
         for at, value in zip(y, values, strict=True):
             if value is None or not np.isfinite(value):
-                ax.annotate("none", (0, at), fontsize=6, va="center", color=style.GREY,
-                            xytext=(2, 0), textcoords="offset points")
+                ax.annotate(
+                    "none",
+                    (0, at),
+                    fontsize=6,
+                    va="center",
+                    color=style.GREY,
+                    xytext=(2, 0),
+                    textcoords="offset points",
+                )
             else:
                 ax.barh(at, value, height=0.75 / count, color=style.colour(i), zorder=2)
     ax.set_yticks(range(len(labels)), labels)

@@ -46,17 +46,32 @@ def draw(result: FitResult) -> Figure | str:
         if index + columns >= len(axes):
             ax.set_xlabel("depth N (layers, log)")
             ax.tick_params(labelbottom=True)
-    bar = fig.colorbar(filled, ax=axes, label=style.metric_label(result.metric), aspect=30,
-                       ticks=levels[1:-1:3])
+    bar = fig.colorbar(
+        filled, ax=axes, label=style.metric_label(result.metric), aspect=30, ticks=levels[1:-1:3]
+    )
     bar.ax.minorticks_off()
     bar.ax.set_yticklabels([style.short(v) for v in levels[1:-1:3]])
     bare = any(s[2].mask.any() for s in surfaces.values())
-    style.legend(fig, [
-        *([Patch(color="#dddddd", label="not covered by both neighbouring depths")] if bare else []),
-        Line2D([], [], marker="o", color="white", markeredgecolor="black", linewidth=0,
-               label="γ* per depth"),
-        Line2D([], [], color=style.COLOURS[1], label="ridge: fitted γ*(N)"),
-    ])
+    style.legend(
+        fig,
+        [
+            *(
+                [Patch(color="#dddddd", label="not covered by both neighbouring depths")]
+                if bare
+                else []
+            ),
+            Line2D(
+                [],
+                [],
+                marker="o",
+                color="white",
+                markeredgecolor="black",
+                linewidth=0,
+                label="γ* per depth",
+            ),
+            Line2D([], [], color=style.COLOURS[1], label="ridge: fitted γ*(N)"),
+        ],
+    )
     return fig
 
 
@@ -74,9 +89,12 @@ def surface(fit: GammaStarFit) -> tuple[np.ndarray, np.ndarray, np.ndarray] | No
     if not high > low * 1.5:
         return None
     gamma = np.geomspace(low, high, 80)
-    value = np.ma.masked_invalid([
-        np.interp(np.log(gamma), np.log(c.gamma), c.fitted, left=np.nan, right=np.nan)
-        for c in curves])
+    value = np.ma.masked_invalid(
+        [
+            np.interp(np.log(gamma), np.log(c.gamma), c.fitted, left=np.nan, right=np.nan)
+            for c in curves
+        ]
+    )
     return np.array([c.depth for c in curves], float), gamma, value
 
 
@@ -84,7 +102,14 @@ def _ridge(ax, fit: GammaStarFit, gamma: np.ndarray) -> None:
     for curve in fit.curves:
         best = curve.optimum
         if best.kind == "interior" and best.gamma is not None:
-            ax.plot([curve.depth], [best.gamma], "o", color="white", markeredgecolor="black",
-                    zorder=5, clip_on=False)
+            ax.plot(
+                [curve.depth],
+                [best.gamma],
+                "o",
+                color="white",
+                markeredgecolor="black",
+                zorder=5,
+                clip_on=False,
+            )
     if fit.line is not None:
         ax.plot(fit.line.depth, fit.line.gamma, color=style.COLOURS[1], zorder=4)

@@ -31,9 +31,15 @@ def draw(result: FitResult) -> Figure | str:
             i, j = depths.index(depth), gammas.index(gamma)
             rate[i, j] = row["diverged"] / row["runs"]
             if row["diverged"]:
-                ax.text(j, i, f"{row['diverged']:.0f}/{row['runs']:.0f}", ha="center", va="center",
-                        fontsize=6 if len(gammas) <= 10 else 4.5,
-                        color="white" if rate[i, j] < 0.6 else "black")
+                ax.text(
+                    j,
+                    i,
+                    f"{row['diverged']:.0f}/{row['runs']:.0f}",
+                    ha="center",
+                    va="center",
+                    fontsize=6 if len(gammas) <= 10 else 4.5,
+                    color="white" if rate[i, j] < 0.6 else "black",
+                )
         image = ax.imshow(rate, origin="lower", aspect="auto", cmap="cividis", vmin=0, vmax=1)
         step = max(1, -(-len(gammas) // 9))
         ax.set_xticks(range(0, len(gammas), step), [style.short(g) for g in gammas[::step]])

@@ -32,14 +32,38 @@ def draw(result: FitResult) -> Figure | str:
             at = depths.index(int(depth))
             cells = cells.sort_values("gamma")
             x = place(cells["gamma"]) * 1.05 ** (at - (len(depths) - 1) / 2)
-            ax.plot(x, cells["rate"], color=style.colour(at), marker=style.marker(at),
-                    linewidth=0.8, markersize=3)
+            ax.plot(
+                x,
+                cells["rate"],
+                color=style.colour(at),
+                marker=style.marker(at),
+                linewidth=0.8,
+                markersize=3,
+            )
             some = ((cells["formed"] > 0) & (cells["formed"] < cells["runs"])).to_numpy()
-            ax.vlines(x[some], cells["low"][some], cells["high"][some], color=style.colour(at),
-                      linewidth=0.6)
+            ax.vlines(
+                x[some],
+                cells["low"][some],
+                cells["high"][some],
+                color=style.colour(at),
+                linewidth=0.6,
+            )
         ax.set_ylim(-0.04, 1.04)
         ax.set_title(f"arm {arm}")
     axes[0].set_ylabel("share of seeds that learn")
-    style.legend(fig, [Line2D([], [], color=style.colour(i), marker=style.marker(i), markersize=3,
-                              linewidth=0.8, label=f"depth {d}") for i, d in enumerate(depths)])
+    style.legend(
+        fig,
+        [
+            Line2D(
+                [],
+                [],
+                color=style.colour(i),
+                marker=style.marker(i),
+                markersize=3,
+                linewidth=0.8,
+                label=f"depth {d}",
+            )
+            for i, d in enumerate(depths)
+        ],
+    )
     return fig

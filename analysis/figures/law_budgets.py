@@ -27,27 +27,62 @@ def budgets(outcome: Outcome) -> Figure:
         ax.plot(budget.size[used], budget.loss[used], "o", color=shade, markersize=2.8)
         ax.plot(budget.size[~used], budget.loss[~used], "o", color=shade, markersize=2, alpha=0.25)
         m = budget.minimum
-        ax.plot(np.exp(m.grid), np.exp(m.mean), color=shade, linewidth=0.9,
-                label=f"{budget.flops:.3g}")
+        ax.plot(
+            np.exp(m.grid), np.exp(m.mean), color=shade, linewidth=0.9, label=f"{budget.flops:.3g}"
+        )
         if m.kind == "interior":
-            ax.plot([np.exp(m.x)], [np.exp(m.y)], "*", color=style.COLOURS[1], markersize=7,
-                    markeredgewidth=0, zorder=5)
+            ax.plot(
+                [np.exp(m.x)],
+                [np.exp(m.y)],
+                "*",
+                color=style.COLOURS[1],
+                markersize=7,
+                markeredgewidth=0,
+                zorder=5,
+            )
         elif m.bound is not None:
-            ax.plot([np.exp(m.bound)], [np.exp(m.y)], "<" if m.kind == "left" else ">", zorder=5,
-                    markerfacecolor="white", markeredgecolor=style.COLOURS[1])
+            ax.plot(
+                [np.exp(m.bound)],
+                [np.exp(m.y)],
+                "<" if m.kind == "left" else ">",
+                zorder=5,
+                markerfacecolor="white",
+                markeredgecolor=style.COLOURS[1],
+            )
     used = np.concatenate([b.loss[b.used] for b in found.budgets])
     ax.set_ylim(used.min() - 0.03 * np.ptp(used), used.max() + 0.03 * np.ptp(used))
     ax.set_xlabel(f"size {found.size}: {outcome.labels[found.size]} (log)")
     ax.set_ylabel(f"loss: {outcome.labels['L']}")
     style.log_ticks(ax, "x")
-    entries = [Line2D([], [], color=s, marker="o", markersize=2.8, linewidth=0.9,
-                      label=f"C = {b.flops:.3g}")
-               for s, b in zip(shades, found.budgets, strict=True)]
-    entries.append(Line2D([], [], marker="*", color=style.COLOURS[1], linestyle="none",
-                          markersize=7, label="minimum"))
+    entries = [
+        Line2D(
+            [], [], color=s, marker="o", markersize=2.8, linewidth=0.9, label=f"C = {b.flops:.3g}"
+        )
+        for s, b in zip(shades, found.budgets, strict=True)
+    ]
+    entries.append(
+        Line2D(
+            [],
+            [],
+            marker="*",
+            color=style.COLOURS[1],
+            linestyle="none",
+            markersize=7,
+            label="minimum",
+        )
+    )
     if any(b.minimum.kind != "interior" for b in found.budgets):
-        entries.append(Line2D([], [], marker="<", markerfacecolor="white", linestyle="none",
-                              markeredgecolor=style.COLOURS[1], label="minimum at an edge: a bound"))
+        entries.append(
+            Line2D(
+                [],
+                [],
+                marker="<",
+                markerfacecolor="white",
+                linestyle="none",
+                markeredgecolor=style.COLOURS[1],
+                label="minimum at an edge: a bound",
+            )
+        )
     style.legend(fig, entries)
     return fig
 
@@ -62,20 +97,27 @@ def optima(outcome: Outcome) -> Figure:
     flops = np.array([b.flops for b in found.budgets])
     line = np.geomspace(flops.min() / 1.3, flops.max() * 1.3, 100)
     low, high = found.line.interval(np.log(line), found.level)
-    ax.fill_between(line, np.exp(low), np.exp(high), color=style.COLOURS[0], alpha=0.18,
-                    linewidth=0)
+    ax.fill_between(
+        line, np.exp(low), np.exp(high), color=style.COLOURS[0], alpha=0.18, linewidth=0
+    )
     centre = np.exp(found.line.intercept + found.line.slope * np.log(line))
     ax.plot(line, centre, color=style.COLOURS[0])
     red = style.COLOURS[1]
     for c, b in zip(flops, found.budgets, strict=True):
         m = b.minimum
         if m.kind == "interior":
-            ax.plot([c, c], np.exp([m.x - 1.96 * m.sd, m.x + 1.96 * m.sd]), color=red,
-                    linewidth=0.8)
+            ax.plot(
+                [c, c], np.exp([m.x - 1.96 * m.sd, m.x + 1.96 * m.sd]), color=red, linewidth=0.8
+            )
             ax.plot([c], [np.exp(m.x)], "o", color=red, markersize=3.5)
         else:
-            ax.plot([c], [np.exp(m.bound)], "v" if m.kind == "left" else "^",
-                    markerfacecolor="white", markeredgecolor=red)
+            ax.plot(
+                [c],
+                [np.exp(m.bound)],
+                "v" if m.kind == "left" else "^",
+                markerfacecolor="white",
+                markeredgecolor=red,
+            )
     ax.set_xlabel(f"compute C: {outcome.labels['C']} (log)")
     ax.set_ylabel(f"best {found.size}: {outcome.labels[found.size]} (log)")
     style.log_ticks(ax, "x")
@@ -85,7 +127,13 @@ def optima(outcome: Outcome) -> Figure:
     if p.low is not None and p.high is not None:
         title += f" [{p.low:.4f}, {p.high:.4f}]"
     ax.set_title(title)
-    style.legend(fig, [
-        Line2D([], [], marker="o", color=red, linewidth=0.8, markersize=3.5, label="optimum, 95 %"),
-        Line2D([], [], color=style.COLOURS[0], label="fitted, 95 % band")])
+    style.legend(
+        fig,
+        [
+            Line2D(
+                [], [], marker="o", color=red, linewidth=0.8, markersize=3.5, label="optimum, 95 %"
+            ),
+            Line2D([], [], color=style.COLOURS[0], label="fitted, 95 % band"),
+        ],
+    )
     return fig

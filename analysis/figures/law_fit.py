@@ -33,8 +33,12 @@ def plot_law(outcome: Outcome, out_dir: Path) -> list[Path]:
             drawn[f"{name}_profiles"] = profiles(outcome)
             drawn[f"{name}_bootstrap"] = pairs(outcome)
     try:
-        return [path for key, figure in drawn.items() if figure is not None
-                for path in style.save(figure, out_dir, key)]
+        return [
+            path
+            for key, figure in drawn.items()
+            if figure is not None
+            for path in style.save(figure, out_dir, key)
+        ]
     except OSError as error:
         raise InputError(f"can't write figures to {out_dir}: {error.strerror or error}") from error
 
@@ -49,8 +53,14 @@ def fitted(outcome: Outcome) -> Figure:
     model = np.log(y) - outcome.fit.residuals
     ax.set_xscale("log")
     ax.set_yscale("log")
-    dots = {"markersize": 2.6, "markerfacecolor": "none", "markeredgecolor": style.COLOURS[0],
-            "markeredgewidth": 0.5, "linestyle": "none", "marker": "o"}
+    dots = {
+        "markersize": 2.6,
+        "markerfacecolor": "none",
+        "markeredgecolor": style.COLOURS[0],
+        "markeredgewidth": 0.5,
+        "linestyle": "none",
+        "marker": "o",
+    }
     if len(inputs) == 1:
         x = outcome.columns[inputs[0]]
         ax.plot(x, y, **dots)
@@ -83,11 +93,16 @@ def residuals(outcome: Outcome) -> Figure:
 
     form = outcome.form
     r = 100 * outcome.fit.residuals
-    inputs = [v for v in form.variables
-              if v != form.response and np.ptp(outcome.columns[v]) > 0]
+    inputs = [v for v in form.variables if v != form.response and np.ptp(outcome.columns[v]) > 0]
     fig, axes = style.panels(len(inputs) + 1, height=2.0, most=3)
-    dots = {"markersize": 2.4, "markerfacecolor": "none", "markeredgecolor": style.COLOURS[0],
-            "markeredgewidth": 0.5, "linestyle": "none", "marker": "o"}
+    dots = {
+        "markersize": 2.4,
+        "markerfacecolor": "none",
+        "markeredgecolor": style.COLOURS[0],
+        "markeredgewidth": 0.5,
+        "linestyle": "none",
+        "marker": "o",
+    }
     for ax, name in zip(axes, inputs, strict=False):
         ax.set_xscale("log")
         ax.plot(outcome.columns[name], r, **dots)
@@ -102,8 +117,9 @@ def residuals(outcome: Outcome) -> Figure:
     normal = stats.norm.ppf((np.arange(1, r.size + 1) - 0.5) / r.size)
     axes[-1].plot(normal, ordered, **dots)
     low, high = np.quantile(r, [0.25, 0.75])
-    axes[-1].plot(normal, np.median(r) + normal * (high - low) / 1.349, color=style.GREY,
-                  linewidth=0.8)
+    axes[-1].plot(
+        normal, np.median(r) + normal * (high - low) / 1.349, color=style.GREY, linewidth=0.8
+    )
     axes[-1].set_xlabel("normal quantile (SD)")
     axes[-1].set_ylabel("residual quantile (%)")
     return fig

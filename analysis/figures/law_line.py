@@ -56,17 +56,31 @@ def _panel(ax: Axes, fit: GammaStarFit, depths: list[int], rivals: list[str]) ->
     for rival in fit.rivals:
         if len(rival.depth):
             at = rivals.index(rival.name)
-            ax.plot(rival.depth, rival.gamma, color=style.GREY, linewidth=0.8, zorder=1,
-                    linestyle=(0, style.DASHES[at % len(style.DASHES)]))
+            ax.plot(
+                rival.depth,
+                rival.gamma,
+                color=style.GREY,
+                linewidth=0.8,
+                zorder=1,
+                linestyle=(0, style.DASHES[at % len(style.DASHES)]),
+            )
     for curve in fit.curves:
         _optimum(ax, curve.depth, curve.optimum)
     held = fit.held_out
     if held is not None:
         purple = style.COLOURS[3]
         at = held.depth * 1.06
-        ax.errorbar([at], [held.predicted], yerr=[[held.predicted - held.low],
-                    [held.high - held.predicted]], fmt="D", color=purple, markersize=3.5,
-                    capsize=2, linewidth=0.8, zorder=4)
+        ax.errorbar(
+            [at],
+            [held.predicted],
+            yerr=[[held.predicted - held.low], [held.high - held.predicted]],
+            fmt="D",
+            color=purple,
+            markersize=3.5,
+            capsize=2,
+            linewidth=0.8,
+            zorder=4,
+        )
     words = fit.law.parameters.get("b")
     title = f"arm {fit.arm}"
     if words is not None and words.estimate is not None:
@@ -85,15 +99,27 @@ def _optimum(ax: Axes, depth: int, best) -> None:
             ax.plot([depth, depth], [best.low, best.high], color=red, linewidth=0.9, zorder=5)
         ax.plot([depth], [best.gamma], "o", color=red, zorder=6)
     elif best.kind == "right" and best.bound_low is not None:
-        ax.annotate("", (depth, best.bound_low * 1.9), (depth, best.bound_low), zorder=5,
-                    arrowprops={"arrowstyle": "->", "color": red, "linewidth": 0.9})
-        ax.plot([depth], [best.bound_low], "^", markerfacecolor="white", markeredgecolor=red,
-                zorder=6)
+        ax.annotate(
+            "",
+            (depth, best.bound_low * 1.9),
+            (depth, best.bound_low),
+            zorder=5,
+            arrowprops={"arrowstyle": "->", "color": red, "linewidth": 0.9},
+        )
+        ax.plot(
+            [depth], [best.bound_low], "^", markerfacecolor="white", markeredgecolor=red, zorder=6
+        )
     elif best.kind == "left" and best.bound_high is not None:
-        ax.annotate("", (depth, best.bound_high / 1.9), (depth, best.bound_high), zorder=5,
-                    arrowprops={"arrowstyle": "->", "color": red, "linewidth": 0.9})
-        ax.plot([depth], [best.bound_high], "v", markerfacecolor="white", markeredgecolor=red,
-                zorder=6)
+        ax.annotate(
+            "",
+            (depth, best.bound_high / 1.9),
+            (depth, best.bound_high),
+            zorder=5,
+            arrowprops={"arrowstyle": "->", "color": red, "linewidth": 0.9},
+        )
+        ax.plot(
+            [depth], [best.bound_high], "v", markerfacecolor="white", markeredgecolor=red, zorder=6
+        )
 
 
 def _limits(ax: Axes, fits: list[GammaStarFit], depths: list[int]) -> None:
@@ -123,21 +149,54 @@ def _legend(fig: Figure, fits: list[GammaStarFit], rivals: list[str]) -> None:
     kinds = {c.optimum.kind for f in fits for c in f.curves}
     entries = []
     if "interior" in kinds:
-        entries.append(Line2D([], [], marker="o", color=red, linewidth=0.9,
-                              label="γ* per depth, 95 %"))
+        entries.append(
+            Line2D([], [], marker="o", color=red, linewidth=0.9, label="γ* per depth, 95 %")
+        )
     if kinds & {"left", "right"}:
-        entries.append(Line2D([], [], marker="^" if "right" in kinds else "v", linestyle="none",
-                              markerfacecolor="white", markeredgecolor=red,
-                              label="at an edge: a bound"))
+        entries.append(
+            Line2D(
+                [],
+                [],
+                marker="^" if "right" in kinds else "v",
+                linestyle="none",
+                markerfacecolor="white",
+                markeredgecolor=red,
+                label="at an edge: a bound",
+            )
+        )
     if any(f.line is not None for f in fits):
         entries.append(Line2D([], [], color=blue, label="a·N⁻ᵇ, fitted"))
         entries.append(Patch(color=blue, alpha=0.18, linewidth=0, label="95 % band"))
-    entries.append(Line2D([], [], color=style.PUBLISHED, linestyle=(0, (1, 1.5)),
-                          label="published 4.17·N$^{-0.74}$"))
+    entries.append(
+        Line2D(
+            [],
+            [],
+            color=style.PUBLISHED,
+            linestyle=(0, (1, 1.5)),
+            label="published 4.17·N$^{-0.74}$",
+        )
+    )
     if any(f.held_out is not None for f in fits):
-        entries.append(Line2D([], [], marker="D", color=style.COLOURS[3], linewidth=0.8,
-                              markersize=3.5, label="held-out, predicted"))
+        entries.append(
+            Line2D(
+                [],
+                [],
+                marker="D",
+                color=style.COLOURS[3],
+                linewidth=0.8,
+                markersize=3.5,
+                label="held-out, predicted",
+            )
+        )
     for at, name in enumerate(rivals):
-        entries.append(Line2D([], [], color=style.GREY, linewidth=0.8, label=f"vs {NAMES.get(name, name)}",
-                              linestyle=(0, style.DASHES[at % len(style.DASHES)])))
+        entries.append(
+            Line2D(
+                [],
+                [],
+                color=style.GREY,
+                linewidth=0.8,
+                label=f"vs {NAMES.get(name, name)}",
+                linestyle=(0, style.DASHES[at % len(style.DASHES)]),
+            )
+        )
     style.legend(fig, entries)

@@ -15,8 +15,11 @@ from analysis.laws.fitting import Outcome
 
 def profiles(outcome: Outcome) -> Figure | None:
     """2 ΔS / noise against each parameter, with the threshold of the interval."""
-    shown = [(e, q) for e, q in zip(outcome.fit.estimates, outcome.problem.quantities, strict=True)
-             if e.profile is not None and len(e.profile.path) > 2]
+    shown = [
+        (e, q)
+        for e, q in zip(outcome.fit.estimates, outcome.problem.quantities, strict=True)
+        if e.profile is not None and len(e.profile.path) > 2
+    ]
     if not shown:
         return None
     fig, axes = style.panels(len(shown), height=1.8, most=3, sharey=True)
@@ -30,8 +33,9 @@ def profiles(outcome: Outcome) -> Figure | None:
         fine = np.isfinite(x)
         ax.plot(x[fine], height[fine], "o", color=style.COLOURS[0], markersize=2.4)
         ax.plot(*_smooth(x[fine], height[fine]), color=style.COLOURS[0])
-        ax.axhline(estimate.profile.threshold, color=style.GREY, linewidth=0.8,
-                   linestyle=(0, (3, 2)))
+        ax.axhline(
+            estimate.profile.threshold, color=style.GREY, linewidth=0.8, linestyle=(0, (3, 2))
+        )
         for end in (estimate.profile_low, estimate.profile_high):
             if end is not None:
                 ax.axvline(end, color=style.COLOURS[1], linewidth=0.8)
@@ -68,15 +72,17 @@ def _smooth(x: np.ndarray, height: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def pairs(outcome: Outcome) -> Figure | None:
     """Every two parameters of the bootstrap against each other, histograms on the diagonal."""
-    shown = [e for e in outcome.fit.estimates
-             if e.samples is not None and np.isfinite(e.samples).sum() > 20]
+    shown = [
+        e
+        for e in outcome.fit.estimates
+        if e.samples is not None and np.isfinite(e.samples).sum() > 20
+    ]
     if len(shown) < 2:
         return None
     values, names = [], []
     for e in shown:
         positive = e.samples[np.isfinite(e.samples)]
-        wide = positive.min() > 0 and np.quantile(positive, 0.99) / np.quantile(
-            positive, 0.01) > 4
+        wide = positive.min() > 0 and np.quantile(positive, 0.99) / np.quantile(positive, 0.01) > 4
         values.append(np.log10(e.samples) if wide else e.samples)
         names.append(f"log₁₀ {e.name}" if wide else e.name)
     table = np.stack(values, 1)
@@ -93,13 +99,20 @@ def pairs(outcome: Outcome) -> Figure | None:
                 ax.remove()
                 continue
             if i == j:
-                ax.hist(kept[:, i], bins=40, range=(low[i], high[i]), color=style.COLOURS[0],
-                        alpha=0.6)
+                ax.hist(
+                    kept[:, i], bins=40, range=(low[i], high[i]), color=style.COLOURS[0], alpha=0.6
+                )
                 ax.set_yticks([])
                 ax.spines["left"].set_visible(False)
             else:
-                ax.plot(kept[:, j], kept[:, i], ",", color=style.COLOURS[0],
-                        alpha=0.5 if len(kept) > 2000 else 0.9, rasterized=True)
+                ax.plot(
+                    kept[:, j],
+                    kept[:, i],
+                    ",",
+                    color=style.COLOURS[0],
+                    alpha=0.5 if len(kept) > 2000 else 0.9,
+                    rasterized=True,
+                )
                 ax.set_ylim(low[i] - room[i], high[i] + room[i])
             ax.set_xlim(low[j] - room[j], high[j] + room[j])
             ax.locator_params(axis="x", nbins=3 if count > 3 else 4)
@@ -111,6 +124,10 @@ def pairs(outcome: Outcome) -> Figure | None:
             if j == 0 and i > 0:
                 ax.set_ylabel(names[i])
     lost = len(table) - len(kept)
-    fig.suptitle(f"{len(kept)} case bootstraps" + (f" ({lost} ran off)" if lost else ""),
-                 fontsize=8, x=0.99, ha="right")
+    fig.suptitle(
+        f"{len(kept)} case bootstraps" + (f" ({lost} ran off)" if lost else ""),
+        fontsize=8,
+        x=0.99,
+        ha="right",
+    )
     return fig

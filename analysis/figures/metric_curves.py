@@ -66,15 +66,38 @@ def _panel(ax: Axes, curve: DepthCurve, place) -> None:
     blue, red = style.COLOURS[0], style.COLOURS[1]
     runs = curve.observed
     used = runs[runs["used"]]
-    ax.plot(place(used["gamma"]), used["value"], "o", markersize=2.6, markerfacecolor="none",
-            markeredgecolor=blue, markeredgewidth=0.6, alpha=0.9, zorder=3)
+    ax.plot(
+        place(used["gamma"]),
+        used["value"],
+        "o",
+        markersize=2.6,
+        markerfacecolor="none",
+        markeredgecolor=blue,
+        markeredgewidth=0.6,
+        alpha=0.9,
+        zorder=3,
+    )
     for _, group in used.groupby("gamma"):
-        ax.plot(place(group["gamma"])[:1], [group["value"].mean()], "_", color=blue, markersize=7,
-                zorder=3)
+        ax.plot(
+            place(group["gamma"])[:1],
+            [group["value"].mean()],
+            "_",
+            color=blue,
+            markersize=7,
+            zorder=3,
+        )
     lost = runs[~runs["used"]]
     if len(lost):
-        ax.plot(place(lost["gamma"]), np.full(len(lost), 0.98), "x", color="black", markersize=4,
-                transform=ax.get_xaxis_transform(), clip_on=False, zorder=4)
+        ax.plot(
+            place(lost["gamma"]),
+            np.full(len(lost), 0.98),
+            "x",
+            color="black",
+            markersize=4,
+            transform=ax.get_xaxis_transform(),
+            clip_on=False,
+            zorder=4,
+        )
     if len(curve.gamma):
         ax.fill_between(curve.gamma, curve.low, curve.high, color=blue, alpha=0.18, linewidth=0)
         ax.plot(curve.gamma, curve.fitted, color=blue)
@@ -91,16 +114,31 @@ def _panel(ax: Axes, curve: DepthCurve, place) -> None:
             positive = runs.loc[runs["gamma"] > 0, "gamma"]
             edge = positive.min() if best.kind == "left" else positive.max()
         ax.axvline(edge, color=red, linewidth=0.9, linestyle=(0, (2, 2)), zorder=1)
-        ax.plot([edge], [0.03], "<" if best.kind == "left" else ">", transform=foot, zorder=5,
-                markerfacecolor="white", markeredgecolor=red)
+        ax.plot(
+            [edge],
+            [0.03],
+            "<" if best.kind == "left" else ">",
+            transform=foot,
+            zorder=5,
+            markerfacecolor="white",
+            markeredgecolor=red,
+        )
 
 
 def _legend(fig: Figure, curves: list[DepthCurve]) -> None:
     blue, red = style.COLOURS[0], style.COLOURS[1]
     kinds = {c.optimum.kind for c in curves}
     entries = [
-        Line2D([], [], marker="o", color=blue, linestyle="none", markerfacecolor="none",
-               markersize=3, label="one run (seed); dash: mean"),
+        Line2D(
+            [],
+            [],
+            marker="o",
+            color=blue,
+            linestyle="none",
+            markerfacecolor="none",
+            markersize=3,
+            label="one run (seed); dash: mean",
+        ),
     ]
     if any(len(c.gamma) for c in curves):
         entries.append(Line2D([], [], color=blue, label="fit, 95 % band"))
@@ -108,12 +146,22 @@ def _legend(fig: Figure, curves: list[DepthCurve]) -> None:
         entries.append(Line2D([], [], marker="^", color=red, label="γ*, 95 % interval"))
     if kinds & {"left", "right"}:
         side = ">" if "right" in kinds else "<"
-        entries.append(Line2D([], [], marker=side, color=red, markerfacecolor="white",
-                              linestyle=(0, (2, 2)), label="γ* at the grid's edge or beyond"))
+        entries.append(
+            Line2D(
+                [],
+                [],
+                marker=side,
+                color=red,
+                markerfacecolor="white",
+                linestyle=(0, (2, 2)),
+                label="γ* at the grid's edge or beyond",
+            )
+        )
     if "none" in kinds:
         where = ", ".join(str(c.depth) for c in curves if c.optimum.kind == "none")
         entries.append(Line2D([], [], linestyle="none", label=f"no optimum: depth {where}"))
     if any((~c.observed["used"]).any() for c in curves):
-        entries.append(Line2D([], [], marker="x", color="black", linestyle="none",
-                              label="diverged or failed"))
+        entries.append(
+            Line2D([], [], marker="x", color="black", linestyle="none", label="diverged or failed")
+        )
     style.legend(fig, entries)

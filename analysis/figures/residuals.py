@@ -21,8 +21,11 @@ def draw(fit: GammaStarFit) -> Figure | str:
     if rows is None or len(rows) < 4:
         return f"arm {fit.arm}: fewer than 4 residuals"
     rows = rows[np.isfinite(rows["standardised"])]
-    shown = [name for name in ("gamma", "depth", "width", "seed", "lr")
-             if name in rows and rows[name].nunique() > 1]
+    shown = [
+        name
+        for name in ("gamma", "depth", "width", "seed", "lr")
+        if name in rows and rows[name].nunique() > 1
+    ]
     fig, axes = style.panels(len(shown) + 2, height=1.9, most=3)
     for ax, name in zip(axes, shown, strict=False):
         if name == "gamma":
@@ -45,13 +48,26 @@ def draw(fit: GammaStarFit) -> Figure | str:
 
 def _scatter(ax, x, rows: pd.DataFrame, group=None) -> None:
     x = np.asarray(x, float)
-    ax.plot(x, rows["standardised"], "o", markersize=2.4, markerfacecolor="none",
-            markeredgecolor=style.COLOURS[0], markeredgewidth=0.5)
+    ax.plot(
+        x,
+        rows["standardised"],
+        "o",
+        markersize=2.4,
+        markerfacecolor="none",
+        markeredgecolor=style.COLOURS[0],
+        markeredgewidth=0.5,
+    )
     if group is not None:
         for value in pd.unique(group):
             here = (group == value).to_numpy()
-            ax.plot([x[here][0]], [rows["standardised"][here].mean()], "_", markersize=9,
-                    color=style.COLOURS[1], markeredgewidth=1.4)
+            ax.plot(
+                [x[here][0]],
+                [rows["standardised"][here].mean()],
+                "_",
+                markersize=9,
+                color=style.COLOURS[1],
+                markeredgewidth=1.4,
+            )
 
 
 def _against(ax, name: str, rows: pd.DataFrame) -> None:
@@ -62,15 +78,28 @@ def _against(ax, name: str, rows: pd.DataFrame) -> None:
     step = max(1, -(-len(levels) // 6))
     ax.set_xticks(range(0, len(levels), step), [style.short(v) for v in levels[::step]])
     ax.set_xlim(-0.6, len(levels) - 0.4)
-    ax.set_xlabel({"depth": "depth N (layers)", "seed": "seed", "width": "width (units)",
-                   "lr": "learning rate"}[name])
+    ax.set_xlabel(
+        {
+            "depth": "depth N (layers)",
+            "seed": "seed",
+            "width": "width (units)",
+            "lr": "learning rate",
+        }[name]
+    )
 
 
 def _quantiles(ax, residuals: np.ndarray) -> None:
     ordered = np.sort(residuals)
     normal = stats.norm.ppf((np.arange(1, ordered.size + 1) - 0.5) / ordered.size)
-    ax.plot(normal, ordered, "o", markersize=2.4, markerfacecolor="none",
-            markeredgecolor=style.COLOURS[0], markeredgewidth=0.5)
+    ax.plot(
+        normal,
+        ordered,
+        "o",
+        markersize=2.4,
+        markerfacecolor="none",
+        markeredgecolor=style.COLOURS[0],
+        markeredgewidth=0.5,
+    )
     ends = np.array([normal[0], normal[-1]])
     ax.plot(ends, ends, color=style.GREY, linewidth=0.8)
     ax.set_xlabel("normal quantile (SD)")

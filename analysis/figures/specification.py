@@ -25,11 +25,21 @@ def draw(result: FitResult, arm: str) -> Figure | str:
         rows = rows[rows["b"].notna()].sort_values("b").reset_index(drop=True)
     if len(rows) < 2:
         return f"arm {arm}: specification curve: fewer than 2 choices gave a slope"
-    lines = [(name, value) for name in CHOICES for value in _levels(rows[name])
-             if rows[name].nunique(dropna=False) > 1]
+    lines = [
+        (name, value)
+        for name in CHOICES
+        for value in _levels(rows[name])
+        if rows[name].nunique(dropna=False) > 1
+    ]
     height = 1.7 + 0.135 * len(lines) + 0.3
-    fig, axes = style.figure(2, 1, style.DOUBLE, height / 2, sharex=True,
-                             height_ratios=[1.7, 0.135 * max(len(lines), 1) + 0.1])
+    fig, axes = style.figure(
+        2,
+        1,
+        style.DOUBLE,
+        height / 2,
+        sharex=True,
+        height_ratios=[1.7, 0.135 * max(len(lines), 1) + 0.1],
+    )
     top, bottom = axes[:, 0]
     blue, red = style.COLOURS[0], style.COLOURS[1]
     x = np.arange(len(rows))
@@ -43,11 +53,14 @@ def draw(result: FitResult, arm: str) -> Figure | str:
     centre, spread = rows["b"].median(), max(float(np.ptp(rows["b"])), 0.1)
     shown = np.concatenate([rows["low"], rows["high"], [0, 0.74]])
     shown = shown[np.isfinite(shown)]
-    top.set_ylim(max(shown.min(), centre - 4 * spread - 1) - 0.05,
-                 min(shown.max(), centre + 4 * spread + 1) + 0.05)
+    top.set_ylim(
+        max(shown.min(), centre - 4 * spread - 1) - 0.05,
+        min(shown.max(), centre + 4 * spread + 1) + 0.05,
+    )
     top.set_ylabel("exponent b")
-    top.set_title(f"arm {arm}: {len(rows)} choices, b from {rows['b'].min():.2f} "
-                  f"to {rows['b'].max():.2f}")
+    top.set_title(
+        f"arm {arm}: {len(rows)} choices, b from {rows['b'].min():.2f} to {rows['b'].max():.2f}"
+    )
     for level, (name, value) in enumerate(lines):
         chosen = (rows[name].isna() if pd.isna(value) else rows[name] == value).to_numpy()
         bottom.scatter(x[chosen], np.full(chosen.sum(), level), marker="s", s=5, c=colours[chosen])
@@ -56,12 +69,21 @@ def draw(result: FitResult, arm: str) -> Figure | str:
     bottom.set_xlim(-1, len(rows))
     bottom.set_xticks([])
     bottom.set_xlabel("choices, sorted by b")
-    style.legend(fig, [
-        Line2D([], [], marker="o", color=red, markersize=4.5, label="frozen primary, 95 %"),
-        Line2D([], [], marker="o", color=blue, markersize=3, label="another choice, 95 %"),
-        Line2D([], [], color=style.PUBLISHED, linewidth=0.8, linestyle=(0, (1, 1.5)),
-               label="published 0.74"),
-    ])
+    style.legend(
+        fig,
+        [
+            Line2D([], [], marker="o", color=red, markersize=4.5, label="frozen primary, 95 %"),
+            Line2D([], [], marker="o", color=blue, markersize=3, label="another choice, 95 %"),
+            Line2D(
+                [],
+                [],
+                color=style.PUBLISHED,
+                linewidth=0.8,
+                linestyle=(0, (1, 1.5)),
+                label="published 0.74",
+            ),
+        ],
+    )
     return fig
 
 

@@ -143,7 +143,9 @@ def short(value: float) -> str:
 def log_ticks(ax: Axes, axis: str, values: Iterable[float] | None = None) -> None:
     """Plain numbers on a log axis: at `values`, or at 1-2-5 steps as the span allows."""
     which = ax.xaxis if axis == "x" else ax.yaxis
-    which.set_minor_locator(NullLocator())  # small panels: unlabelled ticks cost a third of the time
+    which.set_minor_locator(
+        NullLocator()
+    )  # small panels: unlabelled ticks cost a third of the time
     if values is not None:
         which.set_major_locator(FixedLocator(sorted(values)))
     else:
@@ -188,9 +190,18 @@ def gamma_axis(ax: Axes, gammas: Iterable[float], label: bool = True):
     if has_zero:
         ticks = [zero, *[t for t in ticks if t >= positive[0]]]
         split = positive[0] / ratio**0.75
-        ax.plot([split], [0], transform=ax.get_xaxis_transform(), marker=[(-1, -2), (1, 2)],
-                markersize=7, color="black", clip_on=False, linestyle="none", markeredgewidth=0.8,
-                zorder=10)
+        ax.plot(
+            [split],
+            [0],
+            transform=ax.get_xaxis_transform(),
+            marker=[(-1, -2), (1, 2)],
+            markersize=7,
+            color="black",
+            clip_on=False,
+            linestyle="none",
+            markeredgewidth=0.8,
+            zorder=10,
+        )
     ax.xaxis.set_major_locator(FixedLocator(ticks))
     ax.xaxis.set_minor_locator(FixedLocator([g for g in positive]))
     ax.xaxis.set_minor_formatter(NullFormatter())

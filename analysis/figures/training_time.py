@@ -30,8 +30,14 @@ def draw(result: FitResult) -> Figure | str:
     for i, arm in enumerate(arms):
         rows = table[table["arm"] == arm].sort_values(time)
         ax.plot(rows[time], rows["b"], color=style.colour(i), marker=style.marker(i), markersize=3)
-        ax.fill_between(rows[time], rows["low"].astype(float), rows["high"].astype(float),
-                        color=style.colour(i), alpha=0.15, linewidth=0)
+        ax.fill_between(
+            rows[time],
+            rows["low"].astype(float),
+            rows["high"].astype(float),
+            color=style.colour(i),
+            alpha=0.15,
+            linewidth=0,
+        )
     ax.axhline(0, color=style.GREY, linewidth=0.6)
     ax.axhline(0.74, color=style.PUBLISHED, linewidth=0.8, linestyle=(0, (1, 1.5)))
     b = table["b"].to_numpy(float)
@@ -42,13 +48,33 @@ def draw(result: FitResult) -> Figure | str:
         low, high = min(low, np.quantile(ends, 0.03)), max(high, np.quantile(ends, 0.97))
     ax.set_ylim(low - 0.1, high + 0.1)
     ax.set_xlabel(f"training time ({'tokens' if time == 'tokens' else 'steps'}, log)")
-    ax.set_title("before the end the learning rate is not yet annealed", color=style.GREY, fontsize=7)
+    ax.set_title(
+        "before the end the learning rate is not yet annealed", color=style.GREY, fontsize=7
+    )
     style.log_ticks(ax, "x")
     ax.set_ylabel("exponent b, 95 % band")
-    style.legend(fig, [
-        *[Line2D([], [], color=style.colour(i), marker=style.marker(i), markersize=3,
-                 label=f"arm {a}") for i, a in enumerate(arms)],
-        Line2D([], [], color=style.PUBLISHED, linewidth=0.8, linestyle=(0, (1, 1.5)),
-               label="published 0.74"),
-    ])
+    style.legend(
+        fig,
+        [
+            *[
+                Line2D(
+                    [],
+                    [],
+                    color=style.colour(i),
+                    marker=style.marker(i),
+                    markersize=3,
+                    label=f"arm {a}",
+                )
+                for i, a in enumerate(arms)
+            ],
+            Line2D(
+                [],
+                [],
+                color=style.PUBLISHED,
+                linewidth=0.8,
+                linestyle=(0, (1, 1.5)),
+                label="published 0.74",
+            ),
+        ],
+    )
     return fig

@@ -21,6 +21,14 @@ def problem(columns: dict[str, np.ndarray]) -> Problem:
     return power_sum_problem([columns["N"], columns["D"]], columns["L"], names, floor="E")
 
 
-FORM = Form("chinchilla", "L = E + A/N^alpha + B/D^beta", ("N", "D", "L"), "L", "huber:1e-3",
-            "Hoffmann et al. 2022, eq. 2-3", problem, predict,
-            smaller=("without N", "without D"))
+FORM = Form(
+    "chinchilla",
+    "L = E + A/N^alpha + B/D^beta",
+    ("N", "D", "L"),
+    "L",
+    "huber:1e-3",
+    "Hoffmann et al. 2022, eq. 2-3",
+    problem,
+    predict,
+    smaller=("without N", "without D"),
+)

@@ -28,6 +28,14 @@ def problem(columns: dict[str, np.ndarray]) -> Problem:
     return power_sum_problem([columns[name] for name in TERMS], columns["L"], names, floor="E")
 
 
-FORM = Form("depth-width", "L = E + Σ_x A_x/x^alpha_x over x = width, depth, D",
-            ("width", "depth", "D", "L"), "L", "huber:1e-3", "additive, after Hoffmann et al. 2022",
-            problem, predict, smaller=("without width", "without depth", "without D"))
+FORM = Form(
+    "depth-width",
+    "L = E + Σ_x A_x/x^alpha_x over x = width, depth, D",
+    ("width", "depth", "D", "L"),
+    "L",
+    "huber:1e-3",
+    "additive, after Hoffmann et al. 2022",
+    problem,
+    predict,
+    smaller=("without width", "without depth", "without D"),
+)

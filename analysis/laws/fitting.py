@@ -37,9 +37,18 @@ class Outcome:
     held: dict[str, Any] = field(default_factory=dict)
 
 
-def outcome(form: Form, rows: Rows, labels: dict[str, str], loss: Loss | None,
-            about: dict[str, Any], bootstrap: int, hold_out: str | None, level: float, seed: int,
-            progress) -> Outcome:
+def outcome(
+    form: Form,
+    rows: Rows,
+    labels: dict[str, str],
+    loss: Loss | None,
+    about: dict[str, Any],
+    bootstrap: int,
+    hold_out: str | None,
+    level: float,
+    seed: int,
+    progress,
+) -> Outcome:
     """Fit one of the additive forms."""
     inside, outside = split(rows, hold_out)
     columns = {n: v[inside] for n, v in rows.columns.items()}
@@ -48,12 +57,17 @@ def outcome(form: Form, rows: Rows, labels: dict[str, str], loss: Loss | None,
     found = fit(problem, chosen, level, bootstrap, seed, progress)
     simple = rivals.compare(problem, found, simpler(form, columns))
     how = f"{bootstrap} case bootstraps (percentiles)" if bootstrap else "profile likelihood"
-    method = (f"{chosen.label} on ln {labels[form.response]}, best of {found.optimum.starts} starts "
-              f"of a variable-projection grid; intervals: {how}")
+    method = (
+        f"{chosen.label} on ln {labels[form.response]}, best of {found.optimum.starts} starts "
+        f"of a variable-projection grid; intervals: {how}"
+    )
     data = described(rows, columns, about)
     if bootstrap:
-        data["bootstrap"] = {"replicates": bootstrap, "seed": seed, "se": {
-            e.name: float(np.nanstd(e.samples)) for e in found.estimates}}
+        data["bootstrap"] = {
+            "replicates": bootstrap,
+            "seed": seed,
+            "se": {e.name: float(np.nanstd(e.samples)) for e in found.estimates},
+        }
     law = judge(form, problem, found, simple, labels[form.response], level, method, data, columns)
     held = {}
     if hold_out:
@@ -109,8 +123,10 @@ def split(rows: Rows, hold_out: str | None) -> tuple[np.ndarray, np.ndarray]:
         return everything, everything[:0]
     apart = condition(hold_out, rows.table, "--hold-out").to_numpy()
     if not apart.any() or apart.all():
-        raise InputError(f"--hold-out {hold_out!r} holds out {int(apart.sum())} of {apart.size} "
-                         "rows: some have to be on either side")
+        raise InputError(
+            f"--hold-out {hold_out!r} holds out {int(apart.sum())} of {apart.size} "
+            "rows: some have to be on either side"
+        )
     return everything[~apart], everything[apart]
 
 
@@ -134,10 +150,15 @@ def predicted(form: Form, law: Law, found: Fit, columns, apart, level, text) -> 
     # new rows scatter as the fitted ones do; the parameters' own error comes on top and is not in
     spread = np.quantile(np.abs(found.residuals), level) * np.sqrt(1 + 1 / found.residuals.size)
     spread = max(spread, stats.norm.ppf(0.5 + level / 2) * 1e-8)
-    return {**result, "rms_log_error": _rms(error), "bias": float(error.mean()),
-            "rms_nearest_row": _rms(truth - log_y[near]), "rms_power_plane": _rms(plane_error),
-            "share_inside_noise_band": float(np.mean(np.abs(error) <= spread)),
-            "band": float(spread)}
+    return {
+        **result,
+        "rms_log_error": _rms(error),
+        "bias": float(error.mean()),
+        "rms_nearest_row": _rms(truth - log_y[near]),
+        "rms_power_plane": _rms(plane_error),
+        "share_inside_noise_band": float(np.mean(np.abs(error) <= spread)),
+        "band": float(spread),
+    }
 
 
 def _rms(error: np.ndarray) -> float:
@@ -148,26 +169,52 @@ def _with(law: Law, held: dict[str, Any]) -> Law:
     checks = dict(law.checks)
     if "rms_log_error" in held:
         best = min(held["rms_nearest_row"], held["rms_power_plane"])
-        checks["held_out"] = {"passed": held["rms_log_error"] <= best,
-                              "value": held["rms_log_error"], **held}
+        checks["held_out"] = {
+            "passed": held["rms_log_error"] <= best,
+            "value": held["rms_log_error"],
+            **held,
+        }
     else:
         checks["held_out"] = {"passed": None, "value": None, **held}
     verdict = law.verdict
     if verdict == "supported" and not checks["held_out"]["passed"]:
         verdict = "not distinguishable"
-    return Law(law.law, law.form, law.metric, law.arm, law.parameters, law.level, law.method,
-               verdict, checks, law.rivals, law.data)
+    return Law(
+        law.law,
+        law.form,
+        law.metric,
+        law.arm,
+        law.parameters,
+        law.level,
+        law.method,
+        verdict,
+        checks,
+        law.rivals,
+        law.data,
+    )
 
 
 def described(rows: Rows, columns: dict[str, np.ndarray], about: dict[str, Any]) -> dict[str, Any]:
     """What the law's `data` says of the rows."""
-    return {**about, "rows": rows.total, "used": int(next(iter(columns.values())).size),
-            "dropped": rows.dropped, "notes": rows.notes,
-            "ranges": {n: [float(v.min()), float(v.max())] for n, v in columns.items()}}
+    return {
+        **about,
+        "rows": rows.total,
+        "used": int(next(iter(columns.values())).size),
+        "dropped": rows.dropped,
+        "notes": rows.notes,
+        "ranges": {n: [float(v.min()), float(v.max())] for n, v in columns.items()},
+    }
 
 
-def isoflop_outcome(rows: Rows, labels: dict[str, str], about: dict[str, Any], bootstrap: int,
-                    hold_out: str | None, level: float, seed: int) -> Outcome:
+def isoflop_outcome(
+    rows: Rows,
+    labels: dict[str, str],
+    about: dict[str, Any],
+    bootstrap: int,
+    hold_out: str | None,
+    level: float,
+    seed: int,
+) -> Outcome:
     """Fit `isoflop`; hold_out leaves whole rows out (budgets, as a rule) and predicts optima."""
     inside, _ = split(rows, hold_out)
     columns = {n: v[inside] for n, v in rows.columns.items()}
@@ -184,39 +231,81 @@ def isoflop_outcome(rows: Rows, labels: dict[str, str], about: dict[str, Any], b
         low, high = np.quantile(samples[:, 1], [(1 - level) / 2, (1 + level) / 2])
         log_low, log_high = np.quantile(samples[:, :1], [(1 - level) / 2, (1 + level) / 2], axis=0)
     spare = exact.sum() >= 4
-    reason = {} if spare else {n: f"{exact.sum()} interior optima give no honest interval"
-                               for n in ("coefficient", "exponent")}
+    reason = (
+        {}
+        if spare
+        else {
+            n: f"{exact.sum()} interior optima give no honest interval"
+            for n in ("coefficient", "exponent")
+        }
+    )
     ends = ((float(np.exp(log_low[0])), float(np.exp(log_high[0]))), (float(low), float(high)))
     parameters = {
         name: Parameter(value, *(end if spare else (None, None)), bool(spare))
         for name, value, end in (
             ("coefficient", float(np.exp(found.line.intercept)), ends[0]),
-            ("exponent", float(found.line.slope), ends[1]))
+            ("exponent", float(found.line.slope), ends[1]),
+        )
     }
     bend = _bend(x, y)
     checks = {
         "identified": {"passed": bool(spare), "value": len(reason), "reasons": reason},
-        "interior": {"passed": bool(exact.sum() >= 3), "value": int(exact.sum()),
-                     "budgets": len(found.budgets)},
-        "straight": {"passed": None if bend is None else bend > 0.01, "value": bend,
-                     "words": "p of a quadratic term through the optima"},
+        "interior": {
+            "passed": bool(exact.sum() >= 3),
+            "value": int(exact.sum()),
+            "budgets": len(found.budgets),
+        },
+        "straight": {
+            "passed": None if bend is None else bend > 0.01,
+            "value": bend,
+            "words": "p of a quadratic term through the optima",
+        },
         "needed": {"passed": not (ends[1][0] <= 0 <= ends[1][1]), "value": list(ends[1])},
     }
-    judged = "supported" if all(c["passed"] for c in checks.values()) else (
-        "not supported" if checks["straight"]["passed"] is False or not checks["needed"]["passed"]
-        else "not distinguishable")
+    judged = (
+        "supported"
+        if all(c["passed"] for c in checks.values())
+        else (
+            "not supported"
+            if checks["straight"]["passed"] is False or not checks["needed"]["passed"]
+            else "not distinguishable"
+        )
+    )
     data = described(rows, columns, about)
-    data.update(budgets=[{"C": b.flops, "kind": b.minimum.kind,
-                          "optimum": None if b.minimum.x is None else float(np.exp(b.minimum.x)),
-                          "bound": None if b.minimum.bound is None
-                          else float(np.exp(b.minimum.bound)), "log_sd": b.minimum.sd}
-                         for b in found.budgets],
-                skipped=found.skipped, loss_noise=found.noise, scatter=found.line.scatter)
-    how = (f"{bootstrap} bootstraps over budgets" if bootstrap
-           else f"t with {found.line.degrees} degrees of freedom, scatter between budgets included")
-    law = Law("isoflop", f"{size}* = coefficient · C^exponent", labels["L"], None, parameters,
-              level, f"per-budget minimum of a smoothing spline in ln {size} (REML), then a "
-              f"weighted line in logs; intervals: {how}", judged, checks, [], data)
+    data.update(
+        budgets=[
+            {
+                "C": b.flops,
+                "kind": b.minimum.kind,
+                "optimum": None if b.minimum.x is None else float(np.exp(b.minimum.x)),
+                "bound": None if b.minimum.bound is None else float(np.exp(b.minimum.bound)),
+                "log_sd": b.minimum.sd,
+            }
+            for b in found.budgets
+        ],
+        skipped=found.skipped,
+        loss_noise=found.noise,
+        scatter=found.line.scatter,
+    )
+    how = (
+        f"{bootstrap} bootstraps over budgets"
+        if bootstrap
+        else f"t with {found.line.degrees} degrees of freedom, scatter between budgets included"
+    )
+    law = Law(
+        "isoflop",
+        f"{size}* = coefficient · C^exponent",
+        labels["L"],
+        None,
+        parameters,
+        level,
+        f"per-budget minimum of a smoothing spline in ln {size} (REML), then a "
+        f"weighted line in logs; intervals: {how}",
+        judged,
+        checks,
+        [],
+        data,
+    )
     return Outcome(law, columns, labels, isoflop=found)
 
 

@@ -80,8 +80,9 @@ def group(flops: np.ndarray, size: np.ndarray) -> np.ndarray:
     return best
 
 
-def fit(flops: np.ndarray, size: np.ndarray, loss: np.ndarray, name: str = "N",
-        level: float = 0.95) -> IsoflopFit:
+def fit(
+    flops: np.ndarray, size: np.ndarray, loss: np.ndarray, name: str = "N", level: float = 0.95
+) -> IsoflopFit:
     """flops C, size (N parameters or D tokens), loss L: (n,), positive.
 
     Raises InputError where fewer than 3 budgets have an interior optimum.
@@ -106,8 +107,9 @@ def fit(flops: np.ndarray, size: np.ndarray, loss: np.ndarray, name: str = "N",
             near = np.ones(rows.size, bool)
         kept.append((float(np.exp(np.log(flops[rows]).mean())), rows, near))
     found, shared = minima([(np.log(size[r][n]), np.log(loss[r][n])) for _, r, n in kept])
-    budgets = tuple(Budget(c, size[r], loss[r], n, m)
-                    for (c, r, n), m in zip(kept, found, strict=True))
+    budgets = tuple(
+        Budget(c, size[r], loss[r], n, m) for (c, r, n), m in zip(kept, found, strict=True)
+    )
     flat = [b for b in budgets if b.minimum.kind == "none"]
     if flat:
         skipped["budgets without a minimum"] = len(flat)

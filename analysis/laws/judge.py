@@ -17,11 +17,24 @@ from analysis.laws.result import Law, Parameter
 from analysis.laws.rivals import APART, Rival
 
 
-def judge(form: Form, problem: Problem, fit: Fit, rivals: list[Rival], metric: str, level: float,
-          method: str, data: dict[str, Any], columns: dict[str, np.ndarray]) -> Law:
+def judge(
+    form: Form,
+    problem: Problem,
+    fit: Fit,
+    rivals: list[Rival],
+    metric: str,
+    level: float,
+    method: str,
+    data: dict[str, Any],
+    columns: dict[str, np.ndarray],
+) -> Law:
     """The law as laws.json has it."""
-    unneeded = {name: f"the data are described without it (rival '{r.name}')"
-                for r in rivals if r.nested and r.needed is False for name in r.drops}
+    unneeded = {
+        name: f"the data are described without it (rival '{r.name}')"
+        for r in rivals
+        if r.nested and r.needed is False
+        for name in r.drops
+    }
     parameters, reasons = {}, {}
     for e in fit.estimates:
         reason = "; ".join(filter(None, [e.reason, unneeded.get(e.name, "")]))
@@ -29,35 +42,64 @@ def judge(form: Form, problem: Problem, fit: Fit, rivals: list[Rival], metric: s
         if reason:
             reasons[e.name] = reason
     checks: dict[str, dict[str, Any]] = {
-        "optimum": {"passed": fit.optimum.stationary, "value": fit.optimum.check,
-                    "objective": fit.optimum.value, "starts": fit.optimum.starts,
-                    "starts_agreeing": fit.optimum.agreeing},
+        "optimum": {
+            "passed": fit.optimum.stationary,
+            "value": fit.optimum.check,
+            "objective": fit.optimum.value,
+            "starts": fit.optimum.starts,
+            "starts_agreeing": fit.optimum.agreeing,
+        },
         "identified": {"passed": not reasons, "value": len(reasons), "reasons": reasons},
         "pattern": pattern(form, problem, fit, columns),
     }
     others = [r for r in rivals if not r.nested]
     if others:
         worst = min(others, key=lambda r: r.delta)
-        checks["rivals"] = {"passed": worst.delta >= APART, "value": worst.delta,
-                            "closest": worst.name}
+        checks["rivals"] = {
+            "passed": worst.delta >= APART,
+            "value": worst.delta,
+            "closest": worst.name,
+        }
     nested = [r for r in rivals if r.nested]
     if nested:
-        checks["needed"] = {"passed": all(r.needed for r in nested),
-                            "value": [r.name for r in nested if not r.needed]}
+        checks["needed"] = {
+            "passed": all(r.needed for r in nested),
+            "value": [r.name for r in nested if not r.needed],
+        }
     rms = float(np.sqrt(np.mean(fit.residuals**2)))
     data = {**data, "residual_rms": rms, "residual_largest": float(np.abs(fit.residuals).max())}
     if rms < 1e-9:
-        exact = ("the rows follow the form to rounding: intervals assume a relative error of "
-                 "1e-8, the digits of the table")
+        exact = (
+            "the rows follow the form to rounding: intervals assume a relative error of "
+            "1e-8, the digits of the table"
+        )
         data["notes"] = [*data.get("notes", []), exact]
-    return Law(form.name, form.text, metric, None, parameters, level, method,
-               verdict(checks, rivals), checks,
-               [{"name": r.name, "nested": r.nested, "delta": r.delta, "needed": r.needed,
-                 "parameters": r.parameters} for r in rivals], data)
+    return Law(
+        form.name,
+        form.text,
+        metric,
+        None,
+        parameters,
+        level,
+        method,
+        verdict(checks, rivals),
+        checks,
+        [
+            {
+                "name": r.name,
+                "nested": r.nested,
+                "delta": r.delta,
+                "needed": r.needed,
+                "parameters": r.parameters,
+            }
+            for r in rivals
+        ],
+        data,
+    )
 
 
 def verdict(checks: dict[str, dict[str, Any]], rivals: list[Rival]) -> str:
-    """"supported", "not supported" (something describes the rows better, or a term is not needed
+    """ "supported", "not supported" (something describes the rows better, or a term is not needed
     or the residuals contradict the form) or "not distinguishable"."""
     if all(c["passed"] for c in checks.values()):
         return "supported"
@@ -68,8 +110,9 @@ def verdict(checks: dict[str, dict[str, Any]], rivals: list[Rival]) -> str:
     return "not distinguishable"
 
 
-def pattern(form: Form, problem: Problem, fit: Fit,
-            columns: dict[str, np.ndarray]) -> dict[str, Any]:
+def pattern(
+    form: Form, problem: Problem, fit: Fit, columns: dict[str, np.ndarray]
+) -> dict[str, Any]:
     """Do the residuals bend along the variables, or resemble their neighbours'? At 1 % in all.
 
     The first is an F test of all quadratic (one variable: and cubic) terms in ln x, beyond what
@@ -94,18 +137,27 @@ def pattern(form: Form, problem: Problem, fit: Fit,
         return {"passed": None, "value": None, "words": "too few rows to look for a pattern"}
     p = float(min(1.0, 2 * min(bend, alike)))
     large = share > 0.1 if bend <= alike else closer > 0.1
-    words = (f"polynomial terms explain {share:.0%} of the residual variance, "
-             f"neighbours differ {closer:.0%} less than rows at random")
-    return {"passed": not (p < 0.01 and large), "value": p, "share": share,
-            "neighbours": closer, "words": words}
+    words = (
+        f"polynomial terms explain {share:.0%} of the residual variance, "
+        f"neighbours differ {closer:.0%} less than rows at random"
+    )
+    return {
+        "passed": not (p < 0.01 and large),
+        "value": p,
+        "share": share,
+        "neighbours": closer,
+        "words": words,
+    }
 
 
-def _bend(problem: Problem, fit: Fit, r: np.ndarray,
-          logs: list[np.ndarray]) -> tuple[float | None, float]:
+def _bend(
+    problem: Problem, fit: Fit, r: np.ndarray, logs: list[np.ndarray]
+) -> tuple[float | None, float]:
     """(p, share of the variance) of polynomial terms outside the law's tangent space."""
     tangent = problem.model.derivatives(fit.optimum.theta[None])[1][0]
-    basis = np.linalg.svd(tangent / np.maximum(np.linalg.norm(tangent, axis=0), 1e-300),
-                          full_matrices=False)
+    basis = np.linalg.svd(
+        tangent / np.maximum(np.linalg.norm(tangent, axis=0), 1e-300), full_matrices=False
+    )
     used = basis[0][:, basis[1] > 1e-9]
     parts = [np.ones_like(r), *logs, *(a * b for i, a in enumerate(logs) for b in logs[i:])]
     if len(logs) == 1:

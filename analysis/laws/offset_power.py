@@ -68,18 +68,50 @@ def problem(columns: dict[str, np.ndarray]) -> Problem:
         return np.abs(theta[:, 1]) * np.ptp(z) < 1e-9
 
     quantities = (
-        Quantity("E", "floor", np.array([1.0, 0.0, 0.0]), lambda v: v * unit, coordinates,
-                 lambda t: split(t)[0] * unit, run_off, 1e4, back),
-        Quantity("coefficient", "coefficient", np.array([0.0, 1.0, -centre]),
-                 lambda v: sign["value"] * np.exp(v) * unit, coordinates,
-                 lambda t: split(t)[1] * np.exp(-t[:, 2] * centre) * unit, run_off,
-                 25.0 + 15.0 * abs(centre), back),
-        Quantity("exponent", "exponent", np.array([0.0, 0.0, 1.0]), lambda v: v,
-                 lambda t: (model, t), lambda t: t[:, 2], flat, 15.0),
+        Quantity(
+            "E",
+            "floor",
+            np.array([1.0, 0.0, 0.0]),
+            lambda v: v * unit,
+            coordinates,
+            lambda t: split(t)[0] * unit,
+            run_off,
+            1e4,
+            back,
+        ),
+        Quantity(
+            "coefficient",
+            "coefficient",
+            np.array([0.0, 1.0, -centre]),
+            lambda v: sign["value"] * np.exp(v) * unit,
+            coordinates,
+            lambda t: split(t)[1] * np.exp(-t[:, 2] * centre) * unit,
+            run_off,
+            25.0 + 15.0 * abs(centre),
+            back,
+        ),
+        Quantity(
+            "exponent",
+            "exponent",
+            np.array([0.0, 0.0, 1.0]),
+            lambda v: v,
+            lambda t: (model, t),
+            lambda t: t[:, 2],
+            flat,
+            15.0,
+        ),
     )
     return Problem(model, log_y, begin, quantities)
 
 
-FORM = Form("offset-power", "y = E + coefficient · x^exponent", ("x", "y"), "y", "l2",
-            "relative residuals; k = 0 is the logarithm", problem, predict,
-            smaller=("constant", "power", "logarithmic", "exponential", "step"))
+FORM = Form(
+    "offset-power",
+    "y = E + coefficient · x^exponent",
+    ("x", "y"),
+    "y",
+    "l2",
+    "relative residuals; k = 0 is the logarithm",
+    problem,
+    predict,
+    smaller=("constant", "power", "logarithmic", "exponential", "step"),
+)

@@ -20,6 +20,14 @@ def problem(columns: dict[str, np.ndarray]) -> Problem:
     return power_sum_problem([columns["x"]], columns["y"], names, floor=None, rising=True)
 
 
-FORM = Form("power", "y = coefficient · x^exponent", ("x", "y"), "y", "l2",
-            "a line in (ln x, ln y)", problem, predict,
-            smaller=("constant", "exponential", "logarithmic", "step"))
+FORM = Form(
+    "power",
+    "y = coefficient · x^exponent",
+    ("x", "y"),
+    "y",
+    "l2",
+    "a line in (ln x, ln y)",
+    problem,
+    predict,
+    smaller=("constant", "exponential", "logarithmic", "step"),
+)

@@ -57,7 +57,7 @@ def straight(column: np.ndarray | None, log_y: np.ndarray):
 def step(x: np.ndarray, log_y: np.ndarray):
     """ln f = u below the best of all splits of x, v above -> (model, starts)."""
     levels = np.unique(x)
-    splits = (levels[1:] if levels.size <= 200 else np.quantile(levels, np.linspace(0, 1, 200))[1:])
+    splits = levels[1:] if levels.size <= 200 else np.quantile(levels, np.linspace(0, 1, 200))[1:]
     best, lowest = None, np.inf
     for split in splits:
         above = x >= split

@@ -47,8 +47,12 @@ def read_table(path: str | Path) -> pd.DataFrame:
         elif kind in {".jsonl", ".ndjson"}:
             table = pd.read_json(path, lines=True)
         else:
-            table = pd.read_csv(path, sep="\t" if kind == ".tsv" else ",", skipinitialspace=True,
-                                comment="#" if _starts_with_comment(path) else None)
+            table = pd.read_csv(
+                path,
+                sep="\t" if kind == ".tsv" else ",",
+                skipinitialspace=True,
+                comment="#" if _starts_with_comment(path) else None,
+            )
             if table.shape[1] == 1 and re.search(r"[;\t]", str(table.columns[0])):
                 table = pd.read_csv(path, sep=None, engine="python")
     except FileNotFoundError as error:
@@ -74,7 +78,7 @@ def _starts_with_comment(path: Path) -> bool:
 
 
 def parse_map(text: str) -> dict[str, str]:
-    """"N=params,D=flops/(6*params)" -> {"N": "params", ...}. Raises InputError."""
+    """ "N=params,D=flops/(6*params)" -> {"N": "params", ...}. Raises InputError."""
     parts = re.split(r",(?=\s*[A-Za-z_]\w*\s*=(?!=))", text)
     found: dict[str, str] = {}
     for part in parts:
@@ -110,8 +114,10 @@ def prepare(
         dropped["the same row once more"] = int(again.sum())
         chosen &= ~again
     part = table[chosen]
-    values = {name: _numbers(evaluate(text, part, f"--map {name}="), name, text)
-              for name, text in mapping.items()}
+    values = {
+        name: _numbers(evaluate(text, part, f"--map {name}="), name, text)
+        for name, text in mapping.items()
+    }
     frame = pd.DataFrame(values, index=part.index)
     missing = frame.isna().any(axis=1)
     if missing.any():
@@ -136,10 +142,18 @@ def prepare(
             )
     repeated = frame.duplicated()
     if repeated.any():
-        notes.append(f"{int(repeated.sum())} rows repeat another's mapped values exactly; "
-                     "they count as measurements of their own")
-    return Rows({n: frame[n].to_numpy(float) for n in frame}, frame.index.to_numpy() + 1, dropped,
-                notes, total, part.loc[frame.index])
+        notes.append(
+            f"{int(repeated.sum())} rows repeat another's mapped values exactly; "
+            "they count as measurements of their own"
+        )
+    return Rows(
+        {n: frame[n].to_numpy(float) for n in frame},
+        frame.index.to_numpy() + 1,
+        dropped,
+        notes,
+        total,
+        part.loc[frame.index],
+    )
 
 
 def _said(dropped: dict[str, int]) -> str:

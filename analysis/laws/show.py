@@ -78,8 +78,10 @@ def detail(name: str, check: dict) -> str:
     """What a check's numbers say."""
     value = check.get("value")
     if name == "optimum":
-        return (f" (objective {check['objective']:.9g}, relative gradient {value:.1g}, "
-                f"{check['starts_agreeing']} of {check['starts']} starts agree)")
+        return (
+            f" (objective {check['objective']:.9g}, relative gradient {value:.1g}, "
+            f"{check['starts_agreeing']} of {check['starts']} starts agree)"
+        )
     if name in {"pattern", "straight"} and value is not None:
         return f" (p = {value:.2g}: {check['words']})"
     if name == "interior":
@@ -87,8 +89,10 @@ def detail(name: str, check: dict) -> str:
     if name == "rivals":
         return f" (closest: {check['closest']})"
     if name == "held_out" and value is not None:
-        return (f" ({check['rows']} rows; rms error {value:.3g} in ln, nearest row "
-                f"{check['rms_nearest_row']:.3g}, power plane {check['rms_power_plane']:.3g})")
+        return (
+            f" ({check['rows']} rows; rms error {value:.3g} in ln, nearest row "
+            f"{check['rms_nearest_row']:.3g}, power plane {check['rms_power_plane']:.3g})"
+        )
     if "words" in check:
         return f" ({check['words']})"
     return ""

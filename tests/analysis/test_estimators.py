@@ -78,9 +78,18 @@ def test_lad_reaches_the_vertex_that_linear_programming_finds():
     model = LogLinear(np.stack([np.ones(30), x], 1))
     _, value, gap = polish(model, np.zeros(2), y, np.ones(30))
     best = min(
-        float(objective(model, np.linalg.solve(model.design[[i, j]], y[[i, j]])[None], y,
-                        np.ones(30), Loss("lad"))[0])
-        for i in range(30) for j in range(i))
+        float(
+            objective(
+                model,
+                np.linalg.solve(model.design[[i, j]], y[[i, j]])[None],
+                y,
+                np.ones(30),
+                Loss("lad"),
+            )[0]
+        )
+        for i in range(30)
+        for j in range(i)
+    )
     assert value == pytest.approx(best, rel=1e-9) and gap < 1e-7
 
 
@@ -110,8 +119,15 @@ def test_no_start_beats_the_optimum():
     problem = chinchilla.FORM.problem(columns)
     found = fit(problem, Loss("huber", 1e-3))
     r = np.random.default_rng(1)
-    starts = np.column_stack([r.uniform(-3, 1.5, 200), r.uniform(-3, 3, 200),
-                              r.uniform(0, 2, 200), r.uniform(-3, 3, 200), r.uniform(0, 2, 200)])
+    starts = np.column_stack(
+        [
+            r.uniform(-3, 1.5, 200),
+            r.uniform(-3, 3, 200),
+            r.uniform(0, 2, 200),
+            r.uniform(-3, 3, 200),
+            r.uniform(0, 2, 200),
+        ]
+    )
     brute = minimise(problem.model, starts, problem.log_y, np.ones(40), Loss("huber", 1e-3))
     assert found.optimum.value <= brute.value.min() * (1 + 1e-9)
 
@@ -126,7 +142,8 @@ def test_tokens_proportional_to_size_leave_a_ridge():
     columns = data(60, 0.005)
     columns["D"] = 20 * columns["N"]
     columns["L"] = (1.7 + 400 * columns["N"] ** -0.34 + 410 * columns["D"] ** -0.28) * np.exp(
-        np.random.default_rng(0).normal(0, 0.005, 60))
+        np.random.default_rng(0).normal(0, 0.005, 60)
+    )
     found = {e.name: e for e in fit(chinchilla.FORM.problem(columns), Loss("l2")).estimates}
     assert not (found["A"].identified and found["B"].identified)
 

@@ -13,17 +13,23 @@ from tests.analysis import made_up
 
 @pytest.fixture
 def demo():
-    return made_up.result([
-        made_up.arm("raw", {1: "interior", 2: "interior", 3: "interior"}, diverged=2),
-        made_up.arm("norm_matched", {1: "right", 2: "right", 3: "none"}, line=False),
-    ])
+    return made_up.result(
+        [
+            made_up.arm("raw", {1: "interior", 2: "interior", 3: "interior"}, diverged=2),
+            made_up.arm("norm_matched", {1: "right", 2: "right", 3: "none"}, line=False),
+        ]
+    )
 
 
 def test_plot_writes_png_and_pdf_of_each_figure(demo, tmp_path):
     paths = plot("unused/table.parquet", demo, tmp_path / "figures", say=lambda line: None)
     names = {p.name for p in paths}
-    assert {"metric_vs_gamma_raw.png", "metric_vs_gamma_norm_matched.pdf",
-            "gamma_star_law.png", "gamma_star_law.pdf"} <= names
+    assert {
+        "metric_vs_gamma_raw.png",
+        "metric_vs_gamma_norm_matched.pdf",
+        "gamma_star_law.png",
+        "gamma_star_law.pdf",
+    } <= names
     assert all(p.stat().st_size > 2000 for p in paths)
     assert {p.read_bytes()[:4] for p in paths} == {b"\x89PNG", b"%PDF"}
 
@@ -40,8 +46,9 @@ def test_gamma_zero_has_its_own_tick_and_the_axis_says_so(demo):
 
 def test_an_optimum_at_the_edge_is_hollow_and_an_interior_one_filled(demo):
     drawn = figures(demo)
-    edge = [ln for ln in drawn["metric_vs_gamma_norm_matched"].axes[0].lines
-            if ln.get_marker() == ">"]
+    edge = [
+        ln for ln in drawn["metric_vs_gamma_norm_matched"].axes[0].lines if ln.get_marker() == ">"
+    ]
     assert len(edge) == 1 and edge[0].get_markerfacecolor() == "white"
     inner = [ln for ln in drawn["metric_vs_gamma_raw"].axes[0].lines if ln.get_marker() == "^"]
     assert len(inner) == 1 and inner[0].get_markerfacecolor() == style.COLOURS[1]
@@ -74,9 +81,11 @@ def test_texts_stay_on_the_canvas_and_tick_labels_apart(demo):
         for axes in figure.axes:
             for axis in (axes.xaxis, axes.yaxis):
                 low, high = sorted(axis.get_view_interval())
-                labels = [t.label1.get_window_extent() for t in axis.get_major_ticks()
-                          if t.label1.get_visible() and t.label1.get_text()
-                          and low <= t.get_loc() <= high]
+                labels = [
+                    t.label1.get_window_extent()
+                    for t in axis.get_major_ticks()
+                    if t.label1.get_visible() and t.label1.get_text() and low <= t.get_loc() <= high
+                ]
                 for one, other in itertools.combinations(labels, 2):
                     assert not one.overlaps(other), (axes.get_title(), axis.axis_name)
 

@@ -44,11 +44,15 @@ def test_pure_exchange_is_measured_and_shows_no_interaction():
     assert abs(found.interaction["slope"]) < 0.03
     cost = found.cost.query("depth == 2 and unit == 'flops'").iloc[0]
     assert cost["ratio"] == pytest.approx(1 + 3.2, rel=0.1)  # FLOPs are proportional to depth
-    assert any("layers" in w for w in found.words) and any("doubling gamma" in w for w in found.words)
+    assert any("layers" in w for w in found.words) and any(
+        "doubling gamma" in w for w in found.words
+    )
 
 
 def test_exchange_rate_is_a_derivative():
-    found = exchanged(sweep(lambda n, g: of_depth(n * (1 + g) if g == 0 else n * 2 * (g / 0.1) ** 0.3)))
+    found = exchanged(
+        sweep(lambda n, g: of_depth(n * (1 + g) if g == 0 else n * 2 * (g / 0.1) ** 0.3))
+    )
     shallow = found.rate[found.rate["depth"] == 1].iloc[0]
     assert shallow["low"] < 0.3 < shallow["high"]
 

@@ -16,8 +16,9 @@ def table(tmp_path):
     r = np.random.default_rng(1)
     size, tokens = 10 ** r.uniform(7, 11, 60), 10 ** r.uniform(9, 12, 60)
     loss = (1.7 + 400 * size**-0.34 + 410 * tokens**-0.28) * np.exp(r.normal(0, 0.005, 60))
-    frame = pd.DataFrame({"params": size, "tokens": tokens, "loss": loss,
-                          "flops": 6 * size * tokens, "name": "x"})
+    frame = pd.DataFrame(
+        {"params": size, "tokens": tokens, "loss": loss, "flops": 6 * size * tokens, "name": "x"}
+    )
     return frame, tmp_path
 
 
@@ -42,8 +43,10 @@ def test_formats_give_one_answer(table, capsys):
     frame.to_parquet(folder / "a.parquet")
     frame.to_json(folder / "a.jsonl", orient="records", lines=True, double_precision=15)
     frame.to_csv(folder / "b.csv", index=False, sep=";")
-    answers = [law(capsys, "chinchilla", str(folder / name), "--map", MAP)["parameters"]
-               for name in ("a.csv", "a.parquet", "a.jsonl", "b.csv")]
+    answers = [
+        law(capsys, "chinchilla", str(folder / name), "--map", MAP)["parameters"]
+        for name in ("a.csv", "a.parquet", "a.jsonl", "b.csv")
+    ]
     for other in answers[1:]:
         for name in answers[0]:
             assert other[name]["estimate"] == pytest.approx(answers[0][name]["estimate"], rel=1e-5)
@@ -57,8 +60,15 @@ def test_expressions_where_and_every_dropped_row(table, capsys):
     frame.loc[5, "loss"] = np.inf
     frame = pd.concat([frame, frame.iloc[10:12]])
     frame.to_csv(folder / "m.csv", index=False)
-    found = law(capsys, "chinchilla", str(folder / "m.csv"), "--map",
-                "N=params,D=flops/(6*params),L=loss", "--where", "params < 9e10 and name == 'x'")
+    found = law(
+        capsys,
+        "chinchilla",
+        str(folder / "m.csv"),
+        "--map",
+        "N=params,D=flops/(6*params),L=loss",
+        "--where",
+        "params < 9e10 and name == 'x'",
+    )
     dropped = found["data"]["dropped"]
     assert sum(dropped.values()) + found["data"]["used"] == found["data"]["rows"] == 62
     assert dropped["the same row once more"] == 2 and dropped["infinite"] == 1
@@ -149,8 +159,9 @@ def test_held_out_rows_are_predicted_and_take_no_part(table, capsys):
     frame, folder = table
     frame.to_csv(folder / "t.csv", index=False)
     big = frame["params"] > 1e10
-    found = law(capsys, "chinchilla", str(folder / "t.csv"), "--map", MAP,
-                "--hold-out", "params > 1e10")
+    found = law(
+        capsys, "chinchilla", str(folder / "t.csv"), "--map", MAP, "--hold-out", "params > 1e10"
+    )
     assert found["data"]["used"] == int((~big).sum())
     check = found["checks"]["held_out"]
     assert check["rows"] == int(big.sum()) and check["passed"]
@@ -182,8 +193,20 @@ def test_isoflop_refuses_a_slope_through_edges(tmp_path, capsys):
 def test_figures_of_a_law_are_written(table, capsys):
     frame, folder = table
     frame.to_csv(folder / "t.csv", index=False)
-    law(capsys, "chinchilla", str(folder / "t.csv"), "--map", MAP, "--bootstrap", "100",
-        "--figures", str(folder / "f"))
+    law(
+        capsys,
+        "chinchilla",
+        str(folder / "t.csv"),
+        "--map",
+        MAP,
+        "--bootstrap",
+        "100",
+        "--figures",
+        str(folder / "f"),
+    )
     names = {p.name for p in (folder / "f").iterdir()}
-    assert {f"chinchilla_{n}.{k}" for n in ("fit", "residuals", "profiles", "bootstrap")
-            for k in ("png", "pdf")} == names
+    assert {
+        f"chinchilla_{n}.{k}"
+        for n in ("fit", "residuals", "profiles", "bootstrap")
+        for k in ("png", "pdf")
+    } == names

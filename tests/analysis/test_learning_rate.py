@@ -12,7 +12,9 @@ RATES = np.geomspace(1e-4, 1.6e-3, 5)
 
 def runs(best, seeds=(0, 1, 2), rates=RATES) -> tuple[pd.DataFrame, np.ndarray]:
     """Every seed at every rate; ln loss is quadratic in ln lr about best(depth, gamma)."""
-    rows = [(d, g, lr, s) for d in (1, 4) for g in (0.0, 0.2, 0.4, 0.8) for lr in rates for s in seeds]
+    rows = [
+        (d, g, lr, s) for d in (1, 4) for g in (0.0, 0.2, 0.4, 0.8) for lr in rates for s in seeds
+    ]
     frame = pd.DataFrame(rows, columns=["depth", "gamma", "lr", "seed"])
     frame = frame.assign(width=8, status="completed")
     wanted = np.array([best(d, g) for d, g in zip(frame["depth"], frame["gamma"], strict=True)])

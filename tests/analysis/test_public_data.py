@@ -29,8 +29,10 @@ def epoch() -> pd.DataFrame:
 @pytest.mark.parametrize(
     ("loss", "published"),
     [
-        ("huber:1e-3", {"A": 477.826, "B": 2143.42, "E": 1.81722, "alpha": 0.34731,
-                        "beta": 0.36717}),
+        (
+            "huber:1e-3",
+            {"A": 477.826, "B": 2143.42, "E": 1.81722, "alpha": 0.34731, "beta": 0.36717},
+        ),
         ("lad", {"A": 482.01, "B": 2085.43, "E": 1.81686, "alpha": 0.34781, "beta": 0.36585}),
     ],
 )
@@ -50,8 +52,13 @@ def test_chinchilla_bootstrap_end_points():
     law = fit_table("chinchilla", table, MAP, "lad", bootstrap=1000).law
     assert time.process_time() - started < 40
     # published from 4,000 replicates; Monte-Carlo errors of 1,000 here and 4,000 there
-    ends = {"A": (285, 744, 6, 18), "B": (1042, 5810, 38, 215), "E": (1.769, 1.871, 0.004, 0.004),
-            "alpha": (0.317, 0.373, 0.002, 0.002), "beta": (0.331, 0.415, 0.002, 0.004)}
+    ends = {
+        "A": (285, 744, 6, 18),
+        "B": (1042, 5810, 38, 215),
+        "E": (1.769, 1.871, 0.004, 0.004),
+        "alpha": (0.317, 0.373, 0.002, 0.002),
+        "beta": (0.331, 0.415, 0.002, 0.004),
+    }
     for name, (low, high, error_low, error_high) in ends.items():
         p = law.parameters[name]
         assert abs(p.low - low) < 3 * error_low, (name, p)

@@ -18,12 +18,19 @@ from tests.analysis import made_up
 
 @pytest.fixture
 def page():
-    result = made_up.result([
-        made_up.arm("raw", {1: "interior", 2: "interior", 4: "interior"}, diverged=2),
-        made_up.arm("<b>odd</b>", {1: "right", 2: "none"}, line=False),
-    ])
-    runs = pd.concat([c.observed.assign(depth=c.depth, arm=f.arm, status="completed", task="recall")
-                      for f in result.arms.values() for c in f.curves])
+    result = made_up.result(
+        [
+            made_up.arm("raw", {1: "interior", 2: "interior", 4: "interior"}, diverged=2),
+            made_up.arm("<b>odd</b>", {1: "right", 2: "none"}, line=False),
+        ]
+    )
+    runs = pd.concat(
+        [
+            c.observed.assign(depth=c.depth, arm=f.arm, status="completed", task="recall")
+            for f in result.arms.values()
+            for c in f.curves
+        ]
+    )
     loaded = Table(Path("made/up/table.parquet"), runs, "demo", Choice(), len(runs))
     return report.html(loaded, result)
 
@@ -43,10 +50,20 @@ def test_report_says_verdicts_and_what_is_not_drawn_and_escapes(page):
 
 def runs(shift: float, seeds=range(4), depths=(1, 2), arm="raw") -> pd.DataFrame:
     r = np.random.default_rng(0)
-    return pd.DataFrame([
-        {"arm": arm, "depth": d, "gamma": g, "seed": s,
-         "val_loss": 1.0 / d + 0.1 * g + 0.3 * s + shift + r.normal(0, 0.001)}
-        for d in depths for g in (0.0, 0.5) for s in seeds])
+    return pd.DataFrame(
+        [
+            {
+                "arm": arm,
+                "depth": d,
+                "gamma": g,
+                "seed": s,
+                "val_loss": 1.0 / d + 0.1 * g + 0.3 * s + shift + r.normal(0, 0.001),
+            }
+            for d in depths
+            for g in (0.0, 0.5)
+            for s in seeds
+        ]
+    )
 
 
 def test_common_seeds_are_paired(tmp_path):

@@ -79,9 +79,7 @@ def cells_of(runs: pd.DataFrame, scaled: Scaled, use: np.ndarray) -> list[Cells]
         censored = np.zeros(y.shape, bool)
         np.logical_or.at(censored, (row, column), late[mine])
         variance, df = cell_variance(y)
-        groups.append(
-            Cells(int(d), int(w), grid, seeds, y, censored, variance, scaled.ceiling, df)
-        )
+        groups.append(Cells(int(d), int(w), grid, seeds, y, censored, variance, scaled.ceiling, df))
     return groups
 
 

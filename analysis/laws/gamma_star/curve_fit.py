@@ -94,7 +94,9 @@ def fit_curves(groups: list[Cells], form: str, window: float | None) -> list[Cur
             fits = fitter(groups, filled, keeps, form, window, warm, leave_out=False)
             warm, before = [fit.p for fit in fits], filled
             filled = [fill(fit, y) for fit, y in zip(fits, filled, strict=True)]
-            moved = max(float(np.nanmax(np.abs(a - b))) for a, b in zip(filled, before, strict=True))
+            moved = max(
+                float(np.nanmax(np.abs(a - b))) for a, b in zip(filled, before, strict=True)
+            )
             if moved < EM_REST:
                 break
     return fitter(groups, filled, keeps, form, window, warm)

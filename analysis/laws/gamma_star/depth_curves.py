@@ -50,7 +50,9 @@ def bare(cells: Cells, metric: str, observed: pd.DataFrame, form: str) -> DepthC
     count = int(cells.positive.sum())
     mean, weight = cells.means()
     flat = np.ptp(mean[weight > 0]) <= 1e-9
-    why = f"the {metric} doesn't vary" if flat else f"{count} gammas above 0 are too few for a curve"
+    why = (
+        f"the {metric} doesn't vary" if flat else f"{count} gammas above 0 are too few for a curve"
+    )
     return empty(cells.depth, cells.width, metric, observed, form, why)
 
 

@@ -142,7 +142,9 @@ def regress(
     root = 1 / np.sqrt(variance[inside])
     scaled = design[inside] * root[:, None]
     side = points.side
-    best = maximise(design, np.where(inside, target, points.bound - offset), np.sqrt(variance), side)
+    best = maximise(
+        design, np.where(inside, target, points.bound - offset), np.sqrt(variance), side
+    )
     c, sigma2, ll = best.coefficients, best.sigma**2, best.log_likelihood
     residual = target - design @ c
     df = k - p

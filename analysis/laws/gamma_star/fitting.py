@@ -106,9 +106,7 @@ def holm(arms: dict[str, GammaStarFit]) -> dict[str, dict[str, Any]]:
     }  # fmt: skip
 
 
-def explore_all(
-    table: Table, parts: dict, primary: Specification, wanted: bool
-) -> dict[str, Any]:
+def explore_all(table: Table, parts: dict, primary: Specification, wanted: bool) -> dict[str, Any]:
     """The specification curve, b over training time, and fungibility, for every arm."""
     if not wanted:
         return {"specification": pd.DataFrame(columns=list(SPECIFIED)), "fungibility": {},
@@ -163,7 +161,10 @@ def name_missing(table: Table) -> str:
 def of_known_gamma(runs: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """Runs with a set gamma of 0 or above; what was set aside, in words."""
     notes = []
-    for name, out in (("learned gamma", runs["gamma"].isna()), ("gamma below 0", runs["gamma"] < 0)):
+    for name, out in (
+        ("learned gamma", runs["gamma"].isna()),
+        ("gamma below 0", runs["gamma"] < 0),
+    ):
         if out.any():
             notes.append(f"{int(out.sum())} runs with {name} are not part of the curves")
     kept = runs[runs["gamma"] >= 0]

@@ -73,8 +73,7 @@ def joint(fits: list[CurveFit], start: tuple[float, float], interval: tuple[floa
 
     everything = np.ones(len(fits), bool)
     tries = [best(everything, np.array([start[0], b])) for b in (start[1], 0.0, 1.0)]
-    worth = [sum(beyond(q[0] - q[1] * log_n[k], bowls[k]) for k in range(len(fits)))
-             for q in tries]
+    worth = [sum(beyond(q[0] - q[1] * log_n[k], bowls[k]) for k in range(len(fits))) for q in tries]
     q = tries[int(np.argmin(worth))]
     without = []
     for k in range(len(fits)):

@@ -52,7 +52,13 @@ def show_arm(console, fit: GammaStarFit, form: str) -> None:
         o = curve.optimum
         flat = f"{o.plateau_low:.3g}-{o.plateau_high:.3g}" if o.plateau_low is not None else ""
         best = "" if o.best is None else f"{o.best:.3g}"
-        grid.add_row(str(o.depth), *([str(o.width)] if several else []), escaped(o.words.removeprefix("gamma* = ")), flat, best)
+        grid.add_row(
+            str(o.depth),
+            *([str(o.width)] if several else []),
+            escaped(o.words.removeprefix("gamma* = ")),
+            flat,
+            best,
+        )
     console.print(grid)
     law = fit.law.parameters
     shown = ", ".join(f"{name} = {bounded(p)}" for name, p in law.items())
@@ -60,7 +66,9 @@ def show_arm(console, fit: GammaStarFit, form: str) -> None:
     test = data.get("published")
     if test and test["p"] is not None:
         word = "excluded" if test["excluded"] else "not excluded"
-        console.print(f"  published (a, b) = ({test['a']}, {test['b']}): {word} (p = {test['p']:.2g})")
+        console.print(
+            f"  published (a, b) = ({test['a']}, {test['b']}): {word} (p = {test['p']:.2g})"
+        )
     console.print(f"  [bold]{escaped(fit.law.verdict or 'no verdict')}[/bold]")
     for sentence in fit.words:
         console.print(f"    {escaped(sentence)}")

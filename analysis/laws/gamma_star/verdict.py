@@ -41,7 +41,9 @@ def equivalence(points: Points, law: Regression, df: float, curves: Sequence[Dep
     depth = int(points.depth[inside][worst])
     words = f"largest departure at depth {depth}: {percent(low[worst])} to {percent(high[worst])}"
     if adequate:
-        words += f"; the curve misses the data at depths {', '.join(str(c.depth) for c in adequate)}"
+        words += (
+            f"; the curve misses the data at depths {', '.join(str(c.depth) for c in adequate)}"
+        )
     return {
         "passed": bool(within.all() and not adequate),
         "value": float(np.max(np.maximum(np.abs(low), np.abs(high)))),
