@@ -22,7 +22,7 @@ def draw(fit: GammaStarFit) -> Figure | str:
     if not curves:
         return f"arm {fit.arm}: no runs to draw the metric against γ"
     fig, axes = style.panels(len(curves), sharey=True)
-    gammas = pd.concat([c.observed["gamma"] for c in curves])
+    gammas = pd.concat([part["gamma"] for c in curves for part in _parts(c)])
     values = pd.concat([c.observed.loc[c.observed["used"], "value"] for c in curves])
     values = values[np.isfinite(values)]
     if not len(values):
@@ -48,6 +48,12 @@ def draw(fit: GammaStarFit) -> Figure | str:
     return fig
 
 
+def _parts(curve: DepthCurve) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The runs that were fitted and those that were lost; runs that only tuned are neither."""
+    used = curve.observed["used"]
+    return curve.observed[used], curve.observed[~used & (curve.observed["status"] != "completed")]
+
+
 def _range(curves: list[DepthCurve], logarithmic: bool) -> tuple[float, float]:
     """What the runs and the fits span, with a margin: a band as wide as ignorance is cut there."""
     values = np.concatenate(
@@ -65,7 +71,7 @@ def _range(curves: list[DepthCurve], logarithmic: bool) -> tuple[float, float]:
 def _panel(ax: Axes, curve: DepthCurve, place) -> None:
     blue, red = style.COLOURS[0], style.COLOURS[1]
     runs = curve.observed
-    used = runs[runs["used"]]
+    used, lost = _parts(curve)
     ax.plot(
         place(used["gamma"]),
         used["value"],
@@ -86,7 +92,6 @@ def _panel(ax: Axes, curve: DepthCurve, place) -> None:
             markersize=7,
             zorder=3,
         )
-    lost = runs[~runs["used"]]
     if len(lost):
         ax.plot(
             place(lost["gamma"]),
@@ -160,7 +165,7 @@ def _legend(fig: Figure, curves: list[DepthCurve]) -> None:
     if "none" in kinds:
         where = ", ".join(str(c.depth) for c in curves if c.optimum.kind == "none")
         entries.append(Line2D([], [], linestyle="none", label=f"no optimum: depth {where}"))
-    if any((~c.observed["used"]).any() for c in curves):
+    if any(len(_parts(c)[1]) for c in curves):
         entries.append(
             Line2D([], [], marker="x", color="black", linestyle="none", label="diverged or failed")
         )

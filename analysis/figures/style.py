@@ -8,7 +8,7 @@ embedded). γ = 0 has a place on every γ axis, and the axis label says so.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import matplotlib
@@ -186,9 +186,10 @@ def gamma_axis(ax: Axes, gammas: Iterable[float], label: bool = True):
     has_zero = bool(seen.size) and seen[0] == 0
     left = zero / ratio**0.6 if has_zero else positive[0] / ratio**0.5
     ax.set_xlim(left, positive[-1] * ratio**0.5)
-    ticks = spread_ticks(positive, np.log(positive[-1] * ratio**0.5 / left))
+    span = np.log(positive[-1] * ratio**0.5 / left)
+    names = {zero: "0"} if has_zero else {}
+    ticks = spread_ticks(np.array([*names, *positive]), span, names)
     if has_zero:
-        ticks = [zero, *[t for t in ticks if t >= positive[0]]]
         split = positive[0] / ratio**0.75
         ax.plot(
             [split],
@@ -205,20 +206,25 @@ def gamma_axis(ax: Axes, gammas: Iterable[float], label: bool = True):
     ax.xaxis.set_major_locator(FixedLocator(ticks))
     ax.xaxis.set_minor_locator(FixedLocator([g for g in positive]))
     ax.xaxis.set_minor_formatter(NullFormatter())
-    names = {zero: "0"} if has_zero else {}
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: names.get(value, short(value))))
     if label:
         ax.set_xlabel("γ (log; 0 set apart)" if has_zero else "momentum γ (log)")
     return lambda value: np.where(np.asarray(value, float) == 0, zero, value)
 
 
-def spread_ticks(values: np.ndarray, span: float, share: float = 0.035) -> list[float]:
-    """Of a log grid, those values whose labels don't touch (a character needs `share` of the span)."""
+def spread_ticks(
+    values: np.ndarray, span: float, names: Mapping[float, str] | None = None, share: float = 0.035
+) -> list[float]:
+    """Of a log grid, those values whose labels don't touch (a character needs `share` of the span).
+
+    names: labels other than the number itself."""
     kept: list[float] = []
+    ends = 0
     for value in values:
-        room = share * span * (1 + (len(short(value)) + len(short(kept[-1]))) / 2) if kept else 0
-        if not kept or np.log(value / kept[-1]) >= room:
+        size = len((names or {}).get(float(value), short(value)))
+        if not kept or np.log(value / kept[-1]) >= share * span * (1 + (size + ends) / 2):
             kept.append(float(value))
+            ends = size
     return kept
 
 

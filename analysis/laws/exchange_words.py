@@ -29,24 +29,29 @@ def bracket(low: float, high: float, digits: str = ".2g") -> str:
 
 def in_words(groups, effective, rate, cost, interaction) -> list[str]:
     """Sentences a person would say."""
-    out = []
+    out, beyond, nothing = [], [], []
     for cells in groups:
         gamma = best_gamma(cells)
         row = effective[(effective["depth"] == cells.depth) & (effective["gamma"] == gamma)]
         if row.empty:
             continue
         row = row.iloc[0]
+        at = f"{cells.depth} (gamma = {gamma:.3g})"
         if row["place"] == "inside":
             out.append(f"at depth {cells.depth}, momentum (gamma = {gamma:.3g}) is worth "
                        f"{row['worth']:.2g} {bracket(row['worth_low'], row['worth_high'])} "
                        f"layers")  # fmt: skip
         elif row["place"] == "above":
             low = row["worth_low"]
-            least = f": worth at least {low:.2g} layers" if np.isfinite(low) and low > 0 else ""
-            out.append(f"at depth {cells.depth}, momentum (gamma = {gamma:.3g}) reaches a loss that "
-                       f"no depth trained without it reaches{least}")  # fmt: skip
+            least = f", worth at least {low:.2g} layers" if np.isfinite(low) and low > 0 else ""
+            beyond.append(at + least)
         else:
-            out.append(f"at depth {cells.depth}, momentum is worth no layer")
+            nothing.append(str(cells.depth))
+    if beyond:
+        out.append("momentum reaches a loss that no depth trained without it reaches at depth "
+                   + "; ".join(beyond))  # fmt: skip
+    if nothing:
+        out.append(f"at depth {', '.join(nothing)}, momentum is worth no layer")
     for r in rate.itertuples():
         buys, low, high = (100 * np.expm1(v * np.log(2)) for v in (r.mrs, r.low, r.high))
         out.append(f"at depth {r.depth} around gamma = {r.gamma:.2g}, doubling gamma buys "

@@ -130,8 +130,9 @@ def explore_all(table: Table, parts: dict, primary: Specification, wanted: bool)
 
 def fungible(arm: str, part: pd.DataFrame, rates: learning_rate.Rates, metric: str,
              zeros: pd.DataFrame | None) -> Fungibility | None:  # fmt: skip
-    """Momentum in layers for one arm; None where widths vary or the metric can't be exchanged."""
-    if part["width"].nunique() > 1 or metric == "steps_to_solve":
+    """Momentum in layers for one arm; None where there is no momentum (the gain alone), widths
+    vary or the metric can't be exchanged."""
+    if arm == attribution.GAIN_ONLY or part["width"].nunique() > 1 or metric == "steps_to_solve":
         return None
     cells = done(part, scale(part, metric), rates.use, metric)
     own = any(c.gamma[0] == 0 for c in cells)
