@@ -72,7 +72,7 @@ def attribute(arms: Mapping[str, GammaStarFit]) -> dict[str, Any]:
     else:
         words.append("the arms' intervals are too wide to tell momentum from the softmax scale")
     one = next((arms[a] for a in ONE_LAYER if a in arms), None)
-    if one is not None and falls(one) is not None:
+    if one is not None and falls(one) is not None and bare is not None and falls(bare):
         words.append("with momentum in one layer gamma* " + (
             "falls as well" if falls(one) else "doesn't fall: the fall comes from layers adding up"
         ))  # fmt: skip
