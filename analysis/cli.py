@@ -104,13 +104,19 @@ def add_plot(parser: argparse.ArgumentParser) -> None:
 def run_plot(given: argparse.Namespace) -> int:
     from pathlib import Path
 
-    from analysis import fit, load, plot
+    from analysis import fit, plot
+    from analysis.figures import plot_groups
+    from analysis.groups import load_groups
     from analysis.progress import shown
 
     out = Path(given.out) if given.out else Path(given.table).with_name("figures")
     with shown("drawing"):
-        table = load(given.table, given.where)
-        plot(table, out, fit(table, partial=given.partial))
+        groups = load_groups(given.table, given.where)
+        if len(groups) > 1:
+            plot_groups(groups, out)
+        else:
+            (table,) = groups.values()
+            plot(table, out, fit(table, partial=given.partial))
     print(out.resolve(), file=sys.stderr)
     return 0
 

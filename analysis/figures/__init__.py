@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from analysis.laws.gamma_star.outcome import FitResult
+    from analysis.table import Table
 
-__all__ = ["figures", "plot"]
+__all__ = ["figures", "plot", "plot_groups"]
 
 
 def figures(result: FitResult) -> dict[str, Figure | str]:
@@ -70,7 +71,7 @@ def plot(
     """
     from analysis import fit
     from analysis.figures.forensics import figures as of_forensics
-    from analysis.figures.style import save, styled
+    from analysis.figures.style import styled
     from analysis.forensics import of_table
 
     if result is None:
@@ -79,18 +80,55 @@ def plot(
         if not isinstance(table, str | Path):
             raise InputError("plot: name a folder for the figures of a table held in memory")
         out_dir = Path(table).parent / "figures"
-    tell = say or (lambda line: print(line, file=sys.stderr))
-    paths: list[Path] = []
     drawn, probed = figures(result), of_table(table)
     if probed is not None:
         with styled():
             drawn |= of_forensics(probed)
+    return _write(drawn, Path(out_dir), say)
+
+
+def plot_groups(
+    groups: dict[str, Table], out_dir: Path, say: Callable[[str], None] | None = None
+) -> list[Path]:
+    """Draw what can be drawn of a table of several tasks: arms, costs and forensics of each.
+
+    groups: by `analysis.groups.load_groups`. Raises InputError where there is nothing to compare or
+    the folder can't be written.
+    """
+    from analysis.arms.judge import judge
+    from analysis.cost.ratio import costs
+    from analysis.figures import arms, cost
+    from analysis.figures.forensics import figures as of_forensics
+    from analysis.figures.style import slug, styled
+    from analysis.forensics import of_table
+
+    drawn: dict[str, Figure | str] = {}
+    with styled():
+        drawn |= arms.draw(judge(groups))
+        for label, table in groups.items():
+            try:
+                drawn[f"cost_{slug(label)}"] = cost.draw(costs(label, table))
+            except InputError as error:
+                drawn[f"cost_{slug(label)}"] = f"cost, {label}: {error}"
+            probed = of_table(table)
+            if probed is not None:
+                drawn |= {f"{k}_{slug(label)}": v for k, v in of_forensics(probed).items()}
+    return _write(drawn, out_dir, say)
+
+
+def _write(
+    drawn: dict[str, Figure | str], out_dir: Path, say: Callable[[str], None] | None
+) -> list[Path]:
+    from analysis.figures.style import save
+
+    tell = say or (lambda line: print(line, file=sys.stderr))
+    paths: list[Path] = []
     try:
         for name, figure in drawn.items():
             if isinstance(figure, str):
                 tell(f"not drawn: {figure}")
             else:
-                paths += save(figure, Path(out_dir), name)
+                paths += save(figure, out_dir, name)
     except OSError as error:
         raise InputError(f"can't write figures to {out_dir}: {error.strerror or error}") from error
     return paths

@@ -32,6 +32,9 @@ def draw(found: Costs) -> Figure | str:
         ax.set_yscale("log")
         losses = [r["loss"] for r in found.rows]
         ax.set_xlim(max(losses) * 1.15, min(losses) / 1.15)  # training goes to the right
+        low, high = ax.get_ylim()
+        if high < 2 * low:  # nothing but 1, as parameters at one depth
+            ax.set_ylim(low / 2, high * 2)
         style.log_ticks(ax, "x")
         style.log_ticks(ax, "y")
         ax.set_title(f"{UNITS[unit]}, with over without")
