@@ -134,7 +134,10 @@ def test_every_shipped_sweep_composes_and_says_its_claim(store, sweep):
     assert len({e.run.run_id for e in runs}) > 20
     text = find_sweep(sweep).read_text()
     assert text.startswith("# ") and runs[0].settings.sweep.law["metric"] == "val_loss"
-    assert sweep == "demo" or ("# Claim: " in text and sweep.removesuffix("_small") in SWEEPS)
+    if sweep.endswith("_tuned"):
+        assert text.startswith(f"# Second stage of {sweep.removesuffix('_tuned')}")
+    elif sweep != "demo":
+        assert "# Claim: " in text and sweep.removesuffix("_small") in SWEEPS
     tuning = set(runs[0].settings.sweep.law.get("tuning_seeds", []))
     assert tuning <= {e.run.seed for e in runs}
 
