@@ -46,10 +46,9 @@ def render(table: Table, chosen: list[Tuned], seeds: str, name: str | None,
     wide = table.runs["width"].nunique() > 1
     lines = [
         f"# Second stage of {table.sweep}, by `analysis tune` from {table.path.name}: per arm and depth",
-        f"# the rate that seeds {', '.join(map(str, tuned_on))} want at the gamma of the best "
-        f"{table.choice.metric}, and gammas",
-        "# about it on fresh seeds; gamma = 0 at the rate it wants. The first grids are the tuning",
-        "# sweep's own.",
+        f"# the rate that seeds {', '.join(map(str, tuned_on))} want at the gamma of the best",
+        f"# {table.choice.metric}, and gammas about it on fresh seeds; gamma = 0 at the rate it wants.",
+        "# The first grids are the tuning sweep's own.",
     ]
     absent = [arm for arm in table.runs["arm"].unique() if arm not in {c.arm for c in chosen}]
     if absent:
