@@ -58,29 +58,9 @@ def draw(result: FitResult) -> Figure | str:
         ax.set_title(f"arm {arm}" + (f" ({outside} cells beyond γ = 0's range)" if outside else ""))
         style.log_ticks(ax, "y")
     axes[0].set_ylabel("effective / real depth, N_eff/N (log)")
-    style.legend(
-        fig,
-        [
-            *[
-                Line2D(
-                    [],
-                    [],
-                    color=style.colour(i),
-                    marker=style.marker(i),
-                    linewidth=0.8,
-                    markersize=3.5,
-                    label=f"depth {d}",
-                )
-                for i, d in enumerate(depths)
-            ],
-            Line2D(
-                [],
-                [],
-                color=style.GREY,
-                linewidth=0.6,
-                linestyle=(0, (2, 2)),
-                label="worth its own depth",
-            ),
-        ],
+    own = Line2D(
+        [], [], color=style.GREY, linewidth=0.6, linestyle=(0, (2, 2)), label="worth its own depth"
     )
+    shown = style.entries((f"depth {d}" for d in depths), markersize=3.5, linewidth=0.8)
+    style.legend(fig, [*shown, own])
     return fig

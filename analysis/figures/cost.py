@@ -40,8 +40,7 @@ def draw(found: Costs) -> Figure | str:
         ax.set_title(f"{UNITS[unit]}, with over without")
         ax.set_xlabel("loss to reach (nats, log)")
     axes[0, 0].set_ylabel("cost ratio (log)")
-    entries = [Line2D([], [], color=style.colour(i), marker=style.marker(i), markersize=3, label=arm)
-               for i, arm in enumerate(arms)]  # fmt: skip
+    entries = style.entries(arms, markersize=3)
     if any(r["reached"] != "both" for r in found.rows if r["arm"] in arms):
         entries.append(Line2D([], [], color=style.GREY, marker="v", markerfacecolor="white", linestyle="none",
                               label="bound: the other side never got there"))  # fmt: skip

@@ -8,7 +8,6 @@ shown where the seeds disagree.
 from __future__ import annotations
 
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from analysis.figures import style
 from analysis.laws.gamma_star.outcome import FitResult
@@ -51,19 +50,5 @@ def draw(result: FitResult) -> Figure | str:
         ax.set_ylim(-0.04, 1.04)
         ax.set_title(f"arm {arm}")
     axes[0].set_ylabel("share of seeds that learn")
-    style.legend(
-        fig,
-        [
-            Line2D(
-                [],
-                [],
-                color=style.colour(i),
-                marker=style.marker(i),
-                markersize=3,
-                linewidth=0.8,
-                label=f"depth {d}",
-            )
-            for i, d in enumerate(depths)
-        ],
-    )
+    style.legend(fig, style.entries((f"depth {d}" for d in depths), markersize=3, linewidth=0.8))
     return fig

@@ -17,6 +17,14 @@ from analysis.figures.law_budgets import budgets, optima
 from analysis.figures.law_pairs import pairs, profiles
 from analysis.laws.fitting import Outcome
 
+DOTS = {
+    "markerfacecolor": "none",
+    "markeredgecolor": style.COLOURS[0],
+    "markeredgewidth": 0.5,
+    "linestyle": "none",
+    "marker": "o",
+}
+
 
 def plot_law(outcome: Outcome, out_dir: Path) -> list[Path]:
     """Draw all figures of a law into `out_dir`; returns their paths. Raises InputError where
@@ -53,17 +61,9 @@ def fitted(outcome: Outcome) -> Figure:
     model = np.log(y) - outcome.fit.residuals
     ax.set_xscale("log")
     ax.set_yscale("log")
-    dots = {
-        "markersize": 2.6,
-        "markerfacecolor": "none",
-        "markeredgecolor": style.COLOURS[0],
-        "markeredgewidth": 0.5,
-        "linestyle": "none",
-        "marker": "o",
-    }
     if len(inputs) == 1:
         x = outcome.columns[inputs[0]]
-        ax.plot(x, y, **dots)
+        ax.plot(x, y, **DOTS, markersize=2.6)
         values = {n: p.estimate for n, p in law.parameters.items()}
         if all(v is not None for v in values.values()):
             line = np.geomspace(x.min(), x.max(), 200)
@@ -75,7 +75,7 @@ def fitted(outcome: Outcome) -> Figure:
         ax.set_xlabel(_wrapped(f"{inputs[0]}: {outcome.labels[inputs[0]]} (log)"))
         ax.set_ylabel(_wrapped(f"{outcome.labels[form.response]} (log)"))
     else:
-        ax.plot(np.exp(model), y, **dots)
+        ax.plot(np.exp(model), y, **DOTS, markersize=2.6)
         ends = np.array([min(np.exp(model).min(), y.min()), max(np.exp(model).max(), y.max())])
         ax.plot(ends, ends, color=style.COLOURS[1], linewidth=0.9)
         ax.set_xlabel(_wrapped(f"fitted {outcome.labels[form.response]} (log)"))
@@ -95,17 +95,9 @@ def residuals(outcome: Outcome) -> Figure:
     r = 100 * outcome.fit.residuals
     inputs = [v for v in form.variables if v != form.response and np.ptp(outcome.columns[v]) > 0]
     fig, axes = style.panels(len(inputs) + 1, height=2.0, most=3)
-    dots = {
-        "markersize": 2.4,
-        "markerfacecolor": "none",
-        "markeredgecolor": style.COLOURS[0],
-        "markeredgewidth": 0.5,
-        "linestyle": "none",
-        "marker": "o",
-    }
     for ax, name in zip(axes, inputs, strict=False):
         ax.set_xscale("log")
-        ax.plot(outcome.columns[name], r, **dots)
+        ax.plot(outcome.columns[name], r, **DOTS, markersize=2.4)
         ax.axhline(0, color=style.GREY, linewidth=0.6)
         ax.set_xlabel(_wrapped(f"{name}: {outcome.labels[name]} (log)"))
         style.log_ticks(ax, "x")
@@ -115,7 +107,7 @@ def residuals(outcome: Outcome) -> Figure:
             ax.set_ylabel("residual (% of fitted)")
     ordered = np.sort(r)
     normal = stats.norm.ppf((np.arange(1, r.size + 1) - 0.5) / r.size)
-    axes[-1].plot(normal, ordered, **dots)
+    axes[-1].plot(normal, ordered, **DOTS, markersize=2.4)
     low, high = np.quantile(r, [0.25, 0.75])
     axes[-1].plot(
         normal, np.median(r) + normal * (high - low) / 1.349, color=style.GREY, linewidth=0.8

@@ -16,6 +16,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import (
     FixedLocator,
     FuncFormatter,
@@ -78,6 +79,14 @@ def figure(
 def styled():
     """The context to draw in: text sizes are read when a text is made, not when it is drawn."""
     return matplotlib.rc_context(RC)
+
+
+def entries(labels: Iterable[str], **line: object) -> list[Line2D]:
+    """A legend's entries for one series a label, in the order of the colours and markers."""
+    return [
+        Line2D([], [], color=colour(i), marker=marker(i), label=label, **line)
+        for i, label in enumerate(labels)
+    ]
 
 
 def legend(fig: Figure, entries: list) -> None:

@@ -53,28 +53,13 @@ def draw(result: FitResult) -> Figure | str:
     )
     style.log_ticks(ax, "x")
     ax.set_ylabel("exponent b, 95 % band")
-    style.legend(
-        fig,
-        [
-            *[
-                Line2D(
-                    [],
-                    [],
-                    color=style.colour(i),
-                    marker=style.marker(i),
-                    markersize=3,
-                    label=f"arm {a}",
-                )
-                for i, a in enumerate(arms)
-            ],
-            Line2D(
-                [],
-                [],
-                color=style.PUBLISHED,
-                linewidth=0.8,
-                linestyle=(0, (1, 1.5)),
-                label="published 0.74",
-            ),
-        ],
+    published = Line2D(
+        [],
+        [],
+        color=style.PUBLISHED,
+        linewidth=0.8,
+        linestyle=(0, (1, 1.5)),
+        label="published 0.74",
     )
+    style.legend(fig, [*style.entries((f"arm {a}" for a in arms), markersize=3), published])
     return fig
