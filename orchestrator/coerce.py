@@ -108,6 +108,12 @@ def unknown_key(key: str, allowed: list[str]) -> str:
     return f"{key}: no such setting (allowed: {', '.join(sorted(allowed))})"
 
 
+def require(ok: bool, key: str, value: object, allowed: str) -> None:
+    """Raises: UserError that says "key=value: allowed", unless `ok`."""
+    if not ok:
+        raise UserError(f"{key}={plain(value)}: {allowed}")
+
+
 def plain(value: Any) -> str:
     """A value as a user would type it."""
     if value is None:

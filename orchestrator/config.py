@@ -16,17 +16,12 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any, Literal
 
-from orchestrator.coerce import build, plain
+from orchestrator.coerce import build, plain, require
 from orchestrator.errors import UserError
 from orchestrator.identity import digest, flatten, identity, plain_dict, shape_fields
 
 _PER_RUN = {"per_run": True}
 _LABEL = {"per_run": True, "label": True}
-
-
-def _require(ok: bool, key: str, value: object, allowed: str) -> None:
-    if not ok:
-        raise UserError(f"{key}={plain(value)}: {allowed}")
 
 
 @dataclass(frozen=True)
@@ -66,49 +61,49 @@ class Momentum:
     def __post_init__(self) -> None:
         key = "model.momentum"
         numbers = [g for row in _rows(self.gamma) for g in row] if self.gamma is not None else []
-        _require(
+        require(
             all(isinstance(g, (int, float)) and math.isfinite(g) for g in numbers),
             f"{key}.gamma", self.gamma, "gamma must be a finite number, or lists of them",
         )  # fmt: skip
         given = [self.angle is not None, self.taps is not None]
-        _require(sum(given) <= 1, f"{key}.angle", self.angle, "give angle or taps, not both")
-        _require(
+        require(sum(given) <= 1, f"{key}.angle", self.angle, "give angle or taps, not both")
+        require(
             self.gamma is not None or any(given), f"{key}.gamma", None,
             "give one of gamma, angle and taps",
         )  # fmt: skip
-        _require(
+        require(
             not any(given) or self.gamma in (None, 0.0), f"{key}.gamma", self.gamma,
             "gamma must be null or 0 where angle or taps is given",
         )  # fmt: skip
-        _require(
+        require(
             self.angle is None or math.isfinite(self.angle), f"{key}.angle", self.angle,
             "angle must be finite, in degrees",
         )  # fmt: skip
-        _require(
+        require(
             self.taps is None or (len(self.taps) > 0 and all(map(math.isfinite, self.taps))),
             f"{key}.taps", self.taps, "taps must be one or more finite numbers",
         )  # fmt: skip
-        _require(0 <= self.smoothing < 1, f"{key}.smoothing", self.smoothing, "must be in [0, 1)")
-        _require(2 <= self.kernel <= 64, f"{key}.kernel", self.kernel, "must be in 2..64")
-        _require(
+        require(0 <= self.smoothing < 1, f"{key}.smoothing", self.smoothing, "must be in [0, 1)")
+        require(2 <= self.kernel <= 64, f"{key}.kernel", self.kernel, "must be in 2..64")
+        require(
             self.smoothing == 0 or self.kernel > 2, f"{key}.kernel", self.kernel,
             "a smoothed momentum needs kernel > 2",
         )  # fmt: skip
-        _require(
+        require(
             self.streams != "" and set(self.streams) <= set("qkv")
             and len(set(self.streams)) == len(self.streams),
             f"{key}.streams", self.streams, "must be letters out of q, k, v, each at most once",
         )  # fmt: skip
         named = self.layers in ("all", "first", "middle", "last")
-        _require(
+        require(
             named or isinstance(self.layers, list), f"{key}.layers", self.layers,
             "must be all, first, middle, last, or a list of layer numbers",
         )  # fmt: skip
-        _require(
+        require(
             self.learn == "none" or (self.norm == "raw" and self.smoothing == 0),
             f"{key}.learn", self.learn, "learned taps go with norm=raw and smoothing=0",
         )  # fmt: skip
-        _require(
+        require(
             self.learn != "gamma" or not any(given), f"{key}.learn", self.learn,
             "learn=gamma starts from gamma; with angle or taps use learn=taps",
         )  # fmt: skip
@@ -160,39 +155,39 @@ class Model:
     def __post_init__(self) -> None:
         for name in ("depth", "width", "heads"):
             value = getattr(self, name)
-            _require(value >= 1, f"model.{name}", value, "must be an integer of at least 1")
+            require(value >= 1, f"model.{name}", value, "must be an integer of at least 1")
         if self.head_dim is None:
-            _require(
+            require(
                 self.width % self.heads == 0, "model.width", self.width,
                 f"must be divisible by model.heads={self.heads}, or give model.head_dim",
             )  # fmt: skip
         else:
-            _require(self.head_dim >= 1, "model.head_dim", self.head_dim, "must be at least 1")
-        _require(
+            require(self.head_dim >= 1, "model.head_dim", self.head_dim, "must be at least 1")
+        require(
             self.rope_base is None or self.size_of_head % 2 == 0,
             "model.head_dim", self.size_of_head,
             "must be even with rotary positions (model.rope_base=null turns them off)",
         )  # fmt: skip
-        _require(
+        require(
             self.rope_base is None or (math.isfinite(self.rope_base) and self.rope_base > 1),
             "model.rope_base", self.rope_base, "must be a finite number above 1, or null",
         )  # fmt: skip
-        _require(
+        require(
             0 <= self.mlp_ratio < math.inf, "model.mlp_ratio", self.mlp_ratio, "must be 0 or more"
         )
-        _require(
+        require(
             0 < self.init_scale < math.inf, "model.init_scale", self.init_scale,
             "must be above 0",
         )  # fmt: skip
         m = self.momentum
         if isinstance(m.layers, list):
-            _require(
+            require(
                 all(0 <= i < self.depth for i in m.layers), "model.momentum.layers", m.layers,
                 f"layer numbers must be in 0..{self.depth - 1}",
             )  # fmt: skip
         if isinstance(m.gamma, list):
             rows = _rows(m.gamma)
-            _require(
+            require(
                 len(rows) == self.depth and all(len(r) in (1, self.heads) for r in rows),
                 "model.momentum.gamma", m.gamma,
                 f"a list needs one entry a layer ({self.depth}), each a number or one a head",
@@ -234,18 +229,18 @@ class Optim:
     def __post_init__(self) -> None:
         for name in ("lr", "weight_decay", "eps"):
             value = getattr(self, name)
-            _require(0 <= value < math.inf, f"optim.{name}", value, "must be 0 or more, finite")
-        _require(
+            require(0 <= value < math.inf, f"optim.{name}", value, "must be 0 or more, finite")
+        require(
             self.clip is None or 0 < self.clip < math.inf, "optim.clip", self.clip,
             "must be above 0, or null",
         )  # fmt: skip
         for name in ("beta1", "beta2"):
             value = getattr(self, name)
-            _require(0 <= value < 1, f"optim.{name}", value, "must be in [0, 1)")
-        _require(self.warmup >= 0, "optim.warmup", self.warmup, "must be 0 or more steps")
+            require(0 <= value < 1, f"optim.{name}", value, "must be in [0, 1)")
+        require(self.warmup >= 0, "optim.warmup", self.warmup, "must be 0 or more steps")
         for name in ("decay_fraction", "final"):
             value = getattr(self, name)
-            _require(0 <= value <= 1, f"optim.{name}", value, "must be in [0, 1]")
+            require(0 <= value <= 1, f"optim.{name}", value, "must be in [0, 1]")
 
 
 @dataclass(frozen=True)
@@ -268,13 +263,13 @@ class Budget:
     def __post_init__(self) -> None:
         for name in ("steps", "batch", "evals", "eval_sequences"):
             value = getattr(self, name)
-            _require(value >= 1, f"budget.{name}", value, "must be an integer of at least 1")
+            require(value >= 1, f"budget.{name}", value, "must be an integer of at least 1")
         few = self.curve_sequences
-        _require(
+        require(
             few is None or (few >= 1 and self.eval_sequences % few == 0), "budget.curve_sequences",
             few, f"must be a divisor of budget.eval_sequences={self.eval_sequences}, or null",
         )  # fmt: skip
-        _require(0 < self.solve_at <= 1, "budget.solve_at", self.solve_at, "must be in (0, 1]")
+        require(0 < self.solve_at <= 1, "budget.solve_at", self.solve_at, "must be in (0, 1]")
 
 
 @dataclass(frozen=True)
@@ -301,7 +296,7 @@ class RunConfig:
             if value is None:
                 object.__setattr__(self, name, self.seed)
                 value = self.seed
-            _require(0 <= value < 2**31, name, value, "must be an integer in 0..2^31-1")
+            require(0 <= value < 2**31, name, value, "must be an integer in 0..2^31-1")
 
     @cached_property
     def versions(self) -> dict[str, int]:

@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from orchestrator.errors import UserError
+from orchestrator.coerce import require
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -33,18 +33,15 @@ class Hops:
     version: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
-        def require(ok: bool, key: str, allowed: str) -> None:
-            if not ok:
-                raise UserError(f"task.{key}={getattr(self, key)}: {allowed}")
-
-        require(self.symbols >= 3, "symbols", "must be an integer of at least 3")
+        require(self.symbols >= 3, "task.symbols", self.symbols, "must be an integer of at least 3")
         require(
             1 <= self.hops < self.symbols,
-            "hops",
+            "task.hops",
+            self.hops,
             f"must be in 1..{self.symbols - 1}, below symbols",
         )
         require(
-            1 <= self.queries <= self.symbols, "queries",
+            1 <= self.queries <= self.symbols, "task.queries", self.queries,
             f"must be in 1..task.symbols={self.symbols}",
         )  # fmt: skip
 

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from orchestrator.errors import UserError
+from orchestrator.coerce import require
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,19 +32,15 @@ class Induction:
     version: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
-        def require(ok: bool, key: str, allowed: str) -> None:
-            if not ok:
-                raise UserError(f"task.{key}={getattr(self, key)}: {allowed}")
-
-        require(self.vocab >= 2, "vocab", "must be an integer of at least 2")
-        require(self.period >= 2, "period", "must be an integer of at least 2")
-        require(self.repeats >= 2, "repeats", "must be an integer of at least 2")
+        require(self.vocab >= 2, "task.vocab", self.vocab, "must be an integer of at least 2")
+        require(self.period >= 2, "task.period", self.period, "must be an integer of at least 2")
+        require(self.repeats >= 2, "task.repeats", self.repeats, "must be an integer of at least 2")
         require(
-            self.shortest is None or 2 <= self.shortest <= self.period, "shortest",
+            self.shortest is None or 2 <= self.shortest <= self.period, "task.shortest", self.shortest,
             f"must be in 2..task.period={self.period}, or null",
         )  # fmt: skip
         require(
-            not self.unique or self.period <= self.vocab, "period",
+            not self.unique or self.period <= self.vocab, "task.period", self.period,
             f"must be at most task.vocab={self.vocab} where task.unique=true",
         )  # fmt: skip
 

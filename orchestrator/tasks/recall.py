@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from orchestrator.errors import UserError
+from orchestrator.coerce import require
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -30,16 +30,20 @@ class Recall:
     version: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
-        def require(ok: bool, key: str, allowed: str) -> None:
-            if not ok:
-                raise UserError(f"task.{key}={getattr(self, key)}: {allowed}")
-
-        require(self.pairs >= 1, "pairs", "must be an integer of at least 1")
-        require(self.pairs <= self.keys, "pairs", f"must be at most task.keys={self.keys}")
+        require(self.pairs >= 1, "task.pairs", self.pairs, "must be an integer of at least 1")
         require(
-            1 <= self.queries <= self.pairs, "queries", f"must be in 1..task.pairs={self.pairs}"
+            self.pairs <= self.keys,
+            "task.pairs",
+            self.pairs,
+            f"must be at most task.keys={self.keys}",
         )
-        require(self.values >= 2, "values", "must be an integer of at least 2")
+        require(
+            1 <= self.queries <= self.pairs,
+            "task.queries",
+            self.queries,
+            f"must be in 1..task.pairs={self.pairs}",
+        )
+        require(self.values >= 2, "task.values", self.values, "must be an integer of at least 2")
 
     @property
     def vocab(self) -> int:
