@@ -1,4 +1,4 @@
-"""Slurm's spellings of a time limit as minutes; anything else is refused by name."""
+"""Slurm's spellings of a time limit as minutes, and seconds as people say them."""
 
 from __future__ import annotations
 
@@ -30,3 +30,10 @@ def minutes(value: int | str, key: str) -> int:
     raise UserError(
         f"{key}={value}: must be minutes, or one of MM:SS, H:MM:SS, D-HH, D-HH:MM, D-HH:MM:SS"
     )
+
+
+def duration(seconds: float) -> str:
+    """Seconds in the unit that people would use: "40 s", "12 min", "3.5 h"."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 90 * 60 else f"{seconds / 3600:.1f} h"

@@ -54,7 +54,8 @@ class Cluster:
     wait: bool = False
     """Wait for the results and return them (what an optimising Hydra sweeper needs)."""
     processes: int | None = None
-    """local: worker processes; null: one a GPU, or one for every `execution.threads` cores."""
+    """Equal shares that the runs are cut into. local: worker processes; null: one a GPU, or one for
+    every `execution.threads` cores. slurm: null: as many as jobs may run at once."""
     max_jobs: int = 32
     """slurm: most jobs of one submission, and so most at once; each trains its share of packs."""
     parallelism: int | None = None

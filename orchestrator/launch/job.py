@@ -14,11 +14,16 @@ import time
 from types import FrameType
 from typing import Any
 
+from orchestrator.records.attempts import attempts
+from orchestrator.records.store import Store, open_store
+
 KILL_S = 600.0
 """Seconds to wait after SIGTERM for the kill: leaving by itself would look like a job that is done,
 which Slurm does not requeue; more than the grace that partitions are given."""
 LAST_S = 10
 """Seconds before the time limit at which it requeues even where training has not stopped yet."""
+MOST_IN_VAIN = 3
+"""Time limits in a row that may come before a first checkpoint; then the job fails."""
 
 
 class Job:
@@ -30,13 +35,13 @@ class Job:
     ) -> None:  # fmt: skip
         self.store, self.packs, self.execution = store, packs, execution
         self.sweep, self.tracking, self.signal_s = sweep, tracking, signal_s
+        self.in_vain = 0
 
     def __call__(self) -> int:
         """Train; returns 0. Raises: RuntimeError where a pack failed, so that Slurm says FAILED."""
         from submitit import JobEnvironment
 
         from orchestrator.launch.worker import run
-        from orchestrator.records.store import open_store
         from orchestrator.settings import Execution, Tracking
         from orchestrator.tracking.beside import beside
 
@@ -51,7 +56,7 @@ class Job:
         # What a kill in the middle of submitit's own checkpoint leaves; it would stop the next.
         stale = paths.submitted_pickle.with_name(f"{paths.submitted_pickle.name}.save_tmp")
         stale.unlink(missing_ok=True)
-        signals = _Signals(self.signal_s)
+        signals = _Signals(self, store)
         sink = beside(store, self.sweep, Tracking(**self.tracking))
         try:
             execution = Execution(**self.execution)
@@ -74,10 +79,10 @@ class Job:
 class _Signals:
     """Turns signals into a request to stop, and afterwards does what the signal was for."""
 
-    def __init__(self, signal_s: int) -> None:
+    def __init__(self, job: Job, store: Store) -> None:
         self.stop = threading.Event()
         self.requeue, self.terminated = False, False
-        self.signal_s = signal_s
+        self.job, self.store, self.begun = job, store, time.time()
         self.submitit = signal.getsignal(signal.SIGUSR2)
         signal.signal(signal.SIGUSR2, self._limit)
         signal.signal(signal.SIGALRM, self._late)
@@ -86,20 +91,39 @@ class _Signals:
     def _limit(self, signum: int, frame: FrameType | None) -> None:
         self.requeue = True
         self.stop.set()
-        signal.alarm(max(1, self.signal_s - LAST_S))
+        signal.alarm(max(1, self.job.signal_s - LAST_S))
 
     def _terminate(self, signum: int, frame: FrameType | None) -> None:
         self.terminated = True
         self.stop.set()
 
     def _late(self, signum: int, frame: FrameType | None) -> None:
-        """Training has not come to a checkpoint (a long compilation): the last one must do."""
+        """Training has not come to a checkpoint (a long compilation): the last one must do.
+
+        Raises: RuntimeError where it came to none, time and again.
+        """
+        self.job.in_vain = 0 if self._moved() else self.job.in_vain + 1
+        if self.job.in_vain >= MOST_IN_VAIN:
+            self.requeue = False
+            raise RuntimeError(
+                f"cluster.time is too short: {self.job.in_vain} times in a row the time limit came "
+                "before the first checkpoint"
+            )
         self.submitit(signal.SIGUSR2, frame)
+
+    def _moved(self) -> bool:
+        """Whether this start of the job has left a checkpoint or a result."""
+        mine = (
+            a for p in self.job.packs for a in attempts(self.store, p)
+            if a.claim["time"] >= self.begun
+        )  # fmt: skip
+        return any(a.checkpoint.exists() or a.results.exists() for a in mine)
 
     def obey(self) -> None:
         """Requeue, or wait for the kill, where a signal came."""
         signal.alarm(0)
         if self.requeue:
+            self.job.in_vain = 0
             self.submitit(signal.SIGUSR2, None)  # requeues and exits
         elif self.terminated:
             time.sleep(KILL_S)

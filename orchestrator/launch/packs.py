@@ -91,9 +91,13 @@ def mode_of(pack: Pack, settings: Settings) -> str:
 
 
 def processes(settings: Settings) -> int:
-    """Worker processes on this machine: as configured, else by GPUs or cores."""
-    if settings.cluster.processes:
-        return settings.cluster.processes
+    """Processes that train side by side: as configured, else the cluster's jobs, or this machine's
+    GPUs or cores."""
+    cluster = settings.cluster
+    if cluster.processes:
+        return cluster.processes
+    if cluster.name == "slurm":
+        return min(cluster.max_jobs, cluster.parallelism or cluster.max_jobs)
     gpus = os.environ.get("CUDA_VISIBLE_DEVICES", "")
     if on_gpu(settings):
         return max(1, len([g for g in gpus.split(",") if g]))

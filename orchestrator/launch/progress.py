@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bars
 
 from orchestrator.cost import train_flops
+from orchestrator.durations import duration
 from orchestrator.records.attempts import attempts, results
 from orchestrator.records.packs import Pack
 from orchestrator.records.store import Store, read_json
@@ -90,4 +91,4 @@ class Progress:
         if share <= start or now - began < 2:
             return ""
         seconds = (now - began) * (1 - share) / (share - start)
-        return f"{seconds / 60:.0f} min left" if seconds > 90 else f"{seconds:.0f} s left"
+        return f"{duration(seconds)} left"

@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 from orchestrator.cost import parameters, train_flops
-from orchestrator.launch.packs import estimate_s, mode_of
+from orchestrator.durations import duration
+from orchestrator.launch.packs import estimate_s, mode_of, processes
 from orchestrator.launch.plan import DONE, UNDER_WAY, Plan
 from orchestrator.launch.status import SweepStatus
 from orchestrator.records.attempts import attempts, results
@@ -89,7 +90,10 @@ def plan_lines(plan: Plan, store: Store, console: Console | None = None) -> None
         f" {flops:.3g} FLOPs")  # fmt: skip
     seconds, measured = estimate_s(store, plan.launch, plan.settings)
     source = "measured here" if measured else "nothing measured here: run `orchestrator bench`"
-    say(f"about {seconds / 60:.1f} min on this machine ({source})")
+    where = "on this machine"
+    if plan.settings.cluster.name == "slurm":
+        where = f"in {min(processes(plan.settings), len(plan.launch))} jobs like this machine"
+    say(f"about {duration(seconds)} {where} ({source})")
 
 
 def status_json(states: list[SweepStatus]) -> list[dict[str, Any]]:
@@ -127,9 +131,11 @@ def status_lines(s: SweepStatus) -> list[str]:
         where = "starting up"
         if members:
             where = f"runs {first}-{first + members - 1}, step {r.get('step', 0)} of {r['steps']}"
+            if r.get("left_s") is not None:
+                where += f", {duration(r['left_s'])} left"
         job = f", job {r['job']}" if "job" in r else ""
-        left = f", {r['time_left']} to its time limit" if r.get("time_left") else ""
-        out.append(f"running: pack {r['pack']} on {r['host']}{job}: {where}{left}")
+        limit = f" ({r['time_left']} to its time limit)" if r.get("time_left") else ""
+        out.append(f"running: pack {r['pack']} on {r['host']}{job}: {where}{limit}")
     out += [f"waiting: {q['runs']} runs in Slurm's queue: {q['reason']}" for q in s.queued]
     for e in s.errors:
         out.append(f"failed: pack {e['pack']}: {e['error']} (log {e['log'] or e['folder']})")

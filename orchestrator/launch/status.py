@@ -26,7 +26,8 @@ class SweepStatus:
     counts: dict[str, int]
     """completed, diverged, running, queued, waiting, failed, stopped, dead."""
     running: list[dict[str, Any]]
-    """One entry a pack under way: pack, runs, first, step, steps, host, job, time_left."""
+    """One entry a pack under way: pack, runs, first, step, steps, host; left_s: seconds until it is
+    trained, by its pace; in Slurm job and time_left, until its time limit."""
     errors: list[dict[str, Any]]
     """One entry a failed pack: pack, error, folder, log."""
     queued: list[dict[str, Any]] = field(default_factory=list)

@@ -123,19 +123,28 @@ class _Heartbeat:
         self.attempt, self.runs = attempt, runs
         self.device = ""
         self.state: dict = {"step": 0, "first": 0, "runs": runs}
+        self.begun: tuple[float, float] | None = None  # clock and share done at the first report
         self.written = 0.0
         self.closed = threading.Event()
         self.lock = threading.Lock()
         self.thread = threading.Thread(target=self._beat, daemon=True)
         self.thread.start()
 
-    def report(self, slots, step: int) -> None:
+    def report(self, slots, step: int, steps: int) -> None:
+        share = (slots.first + len(slots.members) * step / steps) / self.runs
         self.state = {
             "first": slots.first, "members": len(slots.members), "step": step,
-            "runs": self.runs, "device": self.device,
+            "runs": self.runs, "device": self.device, "left_s": self._left_s(share),
         }  # fmt: skip
         if time.monotonic() - self.written > 0.5:
             self._write()
+
+    def _left_s(self, share: float) -> float | None:
+        """Seconds until the pack is trained, at the pace of this attempt so far."""
+        now = time.monotonic()
+        self.begun = self.begun or (now, share)
+        clock, first = self.begun
+        return (now - clock) * (1 - share) / (share - first) if share > first else None
 
     def _write(self) -> None:
         with self.lock:
