@@ -78,9 +78,9 @@ class Sandbox:
             out[claim["slurm"]["task"]] = json.loads(path.read_text()).get("step", 0)
         return out
 
-    def job(self) -> str:
-        """Number of the latest array that is in the queue."""
-        return max((q[0].split("_")[0] for q in lab.queue(self.environment)), key=int)
+    def claims(self) -> list[dict[str, Any]]:
+        """Who began what: all claims of the store."""
+        return [json.loads(p.read_text()) for p in self.folder.glob("runs/packs/*/*.claim")]
 
     def finish(self, submissions: int = 1) -> None:
         """Wait for an empty queue, submit once more, and wait again."""

@@ -69,6 +69,7 @@ class Soak:
             if everything or time.monotonic() > when:
                 del self.repairs[name]
                 repair()
+        lab.resume(self.environment)
 
     def queue(self) -> list[list[str]]:
         """What is queued; nothing while the controller does not answer."""

@@ -5,7 +5,6 @@ The faults are those of docs/notebook.md's table, several at a time, each on its
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import time
@@ -86,12 +85,7 @@ def test_time_limit_and_preemption(slurm, tmp_path, reference):
         box.finish()
         whole(box, reference, 4)
         # Slurm or submitit brought them back, not the last submission.
-        assert max(c["slurm"]["restart"] for c in claims(box)) >= 1
-
-
-def claims(box: Sandbox) -> list[dict]:
-    """All claims of a store."""
-    return [json.loads(p.read_text()) for p in box.folder.glob("runs/packs/*/*.claim")]
+        assert max(c["slurm"]["restart"] for c in box.claims()) >= 1
 
 
 def test_a_node_dies_and_another_is_set_down(slurm, tmp_path, reference):
@@ -131,3 +125,4 @@ def test_the_controller_dies_early_and_late(slurm, tmp_path, reference):
             whole(box, reference, 4)
     finally:
         lab.start_daemon(slurm, "slurmdbd")
+        lab.resume(slurm)

@@ -67,9 +67,10 @@ def test_a_store_that_the_node_does_not_see(slurm, tmp_path):
         lab.until(lambda: "idle" in lab.ask(slurm, "sinfo", "-h", "-n", "n1", "-o", "%T"), 60, "n1")
         assert box.submit(f"cluster.logs={logs}").returncode == 0
         box.drain()
+        why = "its job ended FAILED before it came to it"  # once the accounting has heard of it
+        lab.until(lambda: box.status()["dead"][0]["why"] == why, 60, why)
         state = box.status()
         assert state["counts"] == {"waiting": 1}
-        assert state["dead"][0]["why"] == "its job ended FAILED before it came to it"
         said = Path(state["dead"][0]["log"]).read_text()
         assert f"store {store} is not there on node n1" in said
     finally:
