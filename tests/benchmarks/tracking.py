@@ -27,6 +27,8 @@ from tests.tracking.loopback import KEY, Loopback
 ROOT = Path(__file__).resolve().parents[2]
 RUNS, EVALS = 64, 110
 MODES = ("none", "up", "down", "hang")
+TRIALS = (400, 8000)
+"""Steps of the two trainings that say how many steps take the seconds asked for."""
 SWEEP = """
 defaults:
   - config
@@ -110,8 +112,11 @@ def main() -> None:
     parser.add_argument("--modes", default=",".join(MODES))
     args = parser.parse_args()
     modes = args.modes.split(",")
-    trial = train("none", 400)
-    steps = max(400, math.ceil(400 * args.seconds / trial["wall_s"]))
+    short, long = (train("none", n)["wall_s"] for n in TRIALS)
+    each_s = (long - short) / (
+        TRIALS[1] - TRIALS[0]
+    )  # evaluations cost the same however long it is
+    steps = max(400, math.ceil(TRIALS[1] + (args.seconds - long) / each_s))
     print(f"{steps} steps a run, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, "
           f"probes of {PROBE_S:g} s", flush=True)  # fmt: skip
     found: dict[str, list[dict[str, float]]] = {mode: [] for mode in modes}

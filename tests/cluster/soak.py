@@ -45,6 +45,7 @@ class Soak:
                 "running task cancelled": lambda: self._job("RUNNING", "scancel"),
                 "pending task cancelled": lambda: self._job("PENDING", "scancel"),
                 "USR2": lambda: self._job("RUNNING", "scancel", "--signal=USR2"),
+                "time limit": self._limit,
                 "requeue": lambda: self._job("RUNNING", "scontrol", "requeue"),
                 "node killed": self._kill_node,
                 "node set down": self._set_down,
@@ -93,6 +94,13 @@ class Soak:
         if ids:
             lab.tell(self.environment, *words, self.rng.choice(ids))
 
+    def _limit(self) -> None:
+        """A minute for a running task in all: TIMEOUT where it has had that, else USR2 now."""
+        ids = [q[0] for q in self.queue() if q[1] == "RUNNING"]
+        if ids:
+            task = f"jobid={self.rng.choice(ids)}"
+            lab.tell(self.environment, "scontrol", "update", task, "timelimit=1")
+
     def _kill_node(self) -> None:
         node = self._node()
         if node is None:
@@ -133,7 +141,8 @@ def soak(faults: int, seed: int, folder: Path, environment: dict[str, str]) -> N
     struck, rounds, begun, reference = 0, 0, time.monotonic(), None
     while struck < faults:
         rounds += 1
-        options = ("cluster.partition=low", "cluster.cpus=8", "cluster.memory=2",
+        partition = rng.choice(("low", "lowg"))  # preemption at once, or after a grace of 20 s
+        options = (f"cluster.partition={partition}", "cluster.cpus=8", "cluster.memory=2",
                    "cluster.max_jobs=4")  # fmt: skip
         box = sandbox(folder / f"round{rounds}", environment, "0,0.5,1.0", "0,1,2,3", chunk_s=1.5,
                       options=options)  # fmt: skip
