@@ -97,8 +97,8 @@ def start_daemon(environment: dict[str, str], *words: str) -> None:
 def resume(environment: dict[str, str]) -> None:
     """What an administrator does for nodes that Slurm has taken out of service: put them back.
 
-    A controller that died between a job's start and its own record of it starts the job twice,
-    and drains the node for it ("Duplicate jobid on nodes").
+    It drains them where a killed controller started a job twice ("Duplicate jobid on nodes") and
+    where processes were slow to die ("Kill task failed").
     """
     drained = subprocess.run(
         ["sinfo", "-h", "-N", "-p", "main", "-t", "drain,drng", "-o", "%N"],
@@ -110,6 +110,16 @@ def resume(environment: dict[str, str]) -> None:
     ).stdout  # nothing while the controller does not answer
     for node in drained.split():
         tell(environment, "scontrol", "update", f"nodename={node}", "state=resume")
+
+
+def all_idle(environment: dict[str, str]) -> None:
+    """Wait until every node is free, putting back those that were taken out of service."""
+
+    def four() -> bool:
+        resume(environment)
+        return ask(environment, "sinfo", "-h", "-p", "main", "-t", "idle", "-o", "%D") == "4"
+
+    until(four, 120, "four idle nodes")
 
 
 def processes_on(node: str) -> list[int]:

@@ -160,6 +160,7 @@ def soak(faults: int, seed: int, folder: Path, environment: dict[str, str]) -> N
         work.mend(everything=True)
         lab.until(lambda: answers(environment), 60, "slurmctld's answer")
         for _ in range(5):  # a fault asked for may strike only now, a last failure needs a retry
+            lab.resume(environment)
             box.finish()
             if finished(box, reference):
                 break

@@ -125,4 +125,4 @@ def test_the_controller_dies_early_and_late(slurm, tmp_path, reference):
             whole(box, reference, 4)
     finally:
         lab.start_daemon(slurm, "slurmdbd")
-        lab.resume(slurm)
+        lab.all_idle(slurm)

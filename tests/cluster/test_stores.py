@@ -54,6 +54,7 @@ def test_a_disk_that_fills_up(slurm, tmp_path, small_disk):
 
 
 def test_a_store_that_the_node_does_not_see(slurm, tmp_path):
+    lab.all_idle(slurm)
     logs = tmp_path / "logs"
     box = sandbox(
         tmp_path / "s", slurm, "0", "0", chunk_s=0, options=("+cluster.sbatch.nodelist=n1",)

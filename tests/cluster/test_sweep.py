@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from tests.cluster import lab
 from tests.cluster.sandbox import assert_same, sandbox, undisturbed
 
 pytestmark = [pytest.mark.slurm, pytest.mark.slow, pytest.mark.xdist_group("slurm")]
@@ -16,6 +17,7 @@ def test_forty_runs_on_four_nodes_equal_this_machine(slurm, tmp_path):
         tmp_path / "s", slurm, "0,0.25,0.5,1.0,2.0", "0,1,2,3,4,5,6,7", pack=5, steps=20,
         chunk_s=0, options=("cluster.max_jobs=4", "cluster.cpus=16"),
     )  # fmt: skip
+    lab.all_idle(slurm)
     begun = time.monotonic()
     out = box.submit()
     took = time.monotonic() - begun
