@@ -109,14 +109,14 @@ def cancel(names: Iterable[str]) -> None:
     for name in names:
         subprocess.run(["scancel", f"--name={name}"], check=True, capture_output=True, text=True,
                        timeout=ANSWER_S)  # fmt: skip
-    _said.clear()
+    forget()
 
 
 def cancel_task(task: Task) -> None:
     """scancel of one task, if it is still there."""
     number = str(task.job) if task.task is None else f"{task.job}_{task.task}"
     _run(["scancel", f"--name={task.name}", number])
-    _said.clear()
+    forget()
 
 
 def forget() -> None:

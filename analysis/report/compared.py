@@ -1,4 +1,4 @@
-"""Sections of the report that compare rather than fit: the arms, what a loss costs, and
+"""Sections that compare rather than fit: the arms, what a loss costs, and
 trained models opened."""
 
 from __future__ import annotations
@@ -6,6 +6,8 @@ from __future__ import annotations
 from html import escape
 
 from analysis.errors import InputError
+from analysis.report.cells import grid
+from analysis.report.pictures import embedded, gallery
 from analysis.table import Table
 
 LEAST_ARMS = 3  # below, the curves say it all
@@ -17,13 +19,12 @@ def compared(groups: dict[str, Table]) -> str:
     from analysis.arms.show import cells, head, sentences
     from analysis.figures import arms as figure
     from analysis.figures.style import styled
-    from analysis.report import _table, embedded
 
     most = max(t.runs["arm"].nunique() for t in groups.values())
     if most < LEAST_ARMS and len(groups) < 2:
         return ""
     found = judge(groups)
-    text = ["<h2>Arms side by side</h2>", _table(head(found), cells(found))]
+    text = ["<h2>Arms side by side</h2>", grid(head(found), cells(found))]
     text += [f"<p>{escape(line)}.</p>" for line in sentences(found)]
     with styled():
         drawn = figure.draw(found)
@@ -43,7 +44,6 @@ def priced(groups: dict[str, Table]) -> str:
     from analysis.cost.words import sentences
     from analysis.figures import cost as figure
     from analysis.figures.style import styled
-    from analysis.report import embedded
 
     text = []
     for label, table in groups.items():
@@ -66,7 +66,6 @@ def probed(groups: dict[str, Table]) -> str:
     from analysis.figures.forensics import figures
     from analysis.figures.style import styled
     from analysis.forensics import of_table
-    from analysis.report import gallery
 
     text = []
     for label, table in groups.items():

@@ -1,0 +1,50 @@
+"""Numbers, intervals and tables as HTML."""
+
+from __future__ import annotations
+
+import math
+from html import escape
+from typing import Any
+
+import pandas as pd
+
+
+def number(value: Any) -> str:
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return "—"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def span(value: float | None, low: float | None, high: float | None) -> str:
+    interval = f"[{number(low)}, {number(high)}]"
+    return interval if value is None else f"{number(value)} {interval}"
+
+
+def values(column: pd.Series) -> str:
+    """The distinct values, or their range where there are many."""
+    values = sorted(column.unique(), key=lambda v: (isinstance(v, str), v))
+    said = [
+        number(float(v)) if isinstance(v, int | float) or hasattr(v, "dtype") else str(v)
+        for v in values
+    ]
+    return ", ".join(said) if len(said) <= 16 else f"{said[0]} to {said[-1]} ({len(said)} values)"
+
+
+def grid(head: list[str], rows: list[list[Any]]) -> str:
+    top = "".join(f"<th>{escape(h)}</th>" for h in head)
+    top = f"<tr>{top}</tr>" if any(head) else ""
+    body = "".join(
+        "<tr>" + "".join(f"<td class='n'>{escape(number(v))}</td>" for v in row) + "</tr>"
+        for row in rows
+    )
+    return f"<div class='scroll'><table>{top}{body}</table></div>"
+
+
+def grid_of(table: pd.DataFrame, columns: list[str]) -> str:
+    rows = [
+        [None if pd.isna(v) else v.item() if hasattr(v, "item") else v for v in row]
+        for row in table[columns].itertuples(index=False)
+    ]
+    return grid([c.replace("_", " ") for c in columns], rows)
