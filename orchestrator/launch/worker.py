@@ -86,7 +86,7 @@ def _attempt(
     earlier = [a for a in attempts(store, pack.pack_id) if a.number < attempt.number]
     finished = set(results(earlier))
     checkpoints = [a.checkpoint for a in earlier if a.checkpoint.exists()]
-    beat = _Heartbeat(attempt, len(pack.run_ids))
+    beat = _Heartbeat(attempt, pack)
     try:
         trainer = PackTrainer(pack, attempt, execution, beat.report, stopping)
         beat.device = str(trainer.fabric.device)
@@ -119,10 +119,11 @@ def _device_name(device) -> str:
 class _Heartbeat:
     """Rewrites progress.json now and then, from a thread, so that a long compilation beats too."""
 
-    def __init__(self, attempt: Attempt, runs: int) -> None:
-        self.attempt, self.runs = attempt, runs
+    def __init__(self, attempt: Attempt, pack: Pack) -> None:
+        self.attempt, self.runs = attempt, len(pack.run_ids)
+        self.steps = pack.data["base"]["budget"]["steps"]
         self.device = ""
-        self.state: dict = {"step": 0, "first": 0, "runs": runs}
+        self.state: dict = {"step": 0, "first": 0, "runs": self.runs}
         self.begun: tuple[float, float] | None = None  # clock and share done at the first report
         self.written = 0.0
         self.closed = threading.Event()
@@ -130,8 +131,8 @@ class _Heartbeat:
         self.thread = threading.Thread(target=self._beat, daemon=True)
         self.thread.start()
 
-    def report(self, slots, step: int, steps: int) -> None:
-        share = (slots.first + len(slots.members) * step / steps) / self.runs
+    def report(self, slots, step: int) -> None:
+        share = (slots.first + len(slots.members) * step / self.steps) / self.runs
         self.state = {
             "first": slots.first, "members": len(slots.members), "step": step,
             "runs": self.runs, "device": self.device, "left_s": self._left_s(share),

@@ -100,13 +100,13 @@ def _seeds(runs: list[RunConfig], width: int) -> list[list[int]]:
 class PackTrainer:
     """Trains one pack for one attempt.
 
-    `report(slots, step, steps)` is called at every look at the clock; `stopping()` says whether
+    `report(slots, step)` is called at every look at the clock; `stopping()` says whether
     to checkpoint and stop.
     """
 
     def __init__(
         self, pack: Pack, attempt: Attempt, execution: Execution,
-        report: Callable[[Slots, int, int], None], stopping: Callable[[], bool],
+        report: Callable[[Slots, int], None], stopping: Callable[[], bool],
     ) -> None:  # fmt: skip
         self.pack, self.attempt, self.execution = pack, attempt, execution
         self.report, self.stopping = report, stopping
@@ -157,7 +157,7 @@ class PackTrainer:
                 state.wall_s += time.monotonic() - begun
                 if state.step == target:
                     self._measure(state, tensors, slots, norm)
-                self.report(slots, state.step, steps)
+                self.report(slots, state.step)
                 stop = self.stopping() and state.step < steps
                 if stop or time.monotonic() - saved > self.execution.checkpoint_s:
                     self._save(state, slots)
