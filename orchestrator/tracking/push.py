@@ -6,17 +6,18 @@ not matter what an earlier try achieved.
 
 from __future__ import annotations
 
+import fcntl
 import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from orchestrator.errors import UserError
-from orchestrator.records.manifests import read_sweep
+from orchestrator.records.manifests import Sweep, read_sweep
 from orchestrator.records.store import Store
 from orchestrator.settings import Tracking
 from orchestrator.tracking.content import LAST_STEP
@@ -53,10 +54,30 @@ class Pushed:
 def push(store: Store, sweep_name: str, tracking: Tracking, at_once: int = 8) -> Pushed:
     """Send everything of a sweep that W&B lacks.
 
-    Raises: UserError where the sweep is unknown or the server can't be used.
+    Raises: UserError where the sweep is unknown, the server can't be used, or another push of the
+    sweep is at work.
     """
     sweep = read_sweep(store, sweep_name)
     require_few(tracking.granularity, len(sweep.members))
+    with _alone(store, sweep_name):
+        return _push(store, sweep, tracking, at_once)
+
+
+@contextmanager
+def _alone(store: Store, sweep_name: str) -> Iterator[None]:
+    """One push of a sweep at a time: two would both send what the server lacked when they asked."""
+    with ExitStack() as held:
+        try:
+            lock = held.enter_context(open(store.sweeps / sweep_name / "push.lock", "w"))
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as e:
+            raise UserError(f"sweep {sweep_name}: another push of it is at work") from e
+        except OSError:  # a store that may only be read, or that knows no locks
+            pass
+        yield
+
+
+def _push(store: Store, sweep: Sweep, tracking: Tracking, at_once: int) -> Pushed:
     url = base_url()
     require_reachable(url)
     quiet_client()

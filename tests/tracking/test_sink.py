@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import time
@@ -105,6 +106,17 @@ def test_unreachable_then_pushed(bench):
     again = bench.orchestrator("push", "s")
     assert "sent 0 rows to 0 W&B runs; 12 lacked nothing" in again.stdout
     assert {r["id"]: r["rows_received"] for r in bench.server.all_runs()} == received
+
+
+def test_one_push_of_a_sweep_at_a_time(bench):
+    """Two would both send what the server lacked when they asked."""
+    bench.planned(packs=1)
+    with open(bench.store.sweeps / "s/push.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        refused = bench.orchestrator("push", "s")
+    assert refused.returncode == 2
+    assert refused.stderr == "orchestrator: sweep s: another push of it is at work\n"
+    assert bench.orchestrator("push", "s").returncode == 0
 
 
 def test_hanging_server(bench):
