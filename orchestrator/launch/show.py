@@ -92,7 +92,8 @@ def plan_lines(plan: Plan, store: Store, console: Console | None = None) -> None
     source = "measured here" if measured else "nothing measured here: run `orchestrator bench`"
     where = "on this machine"
     if plan.settings.cluster.name == "slurm":
-        where = f"in {min(processes(plan.settings), len(plan.launch))} jobs like this machine"
+        jobs = min(processes(plan.settings), len(plan.launch))
+        where = f"in {jobs} job{'s' * (jobs > 1)} on nodes like this machine"
     say(f"about {duration(seconds)} {where} ({source})")
 
 
