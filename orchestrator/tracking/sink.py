@@ -156,6 +156,21 @@ def serve(sink: Sink, poll_s: float) -> None:
         sink.look()
 
 
+def give_way() -> None:
+    """Take what training leaves of the processor, this process and the client it starts.
+
+    Where Linux groups processes by session (sched_autogroup), niceness counts within the session
+    alone, so the session gets it too.
+    """
+    os.nice(NICE)
+    group = Path("/proc/self/autogroup")
+    if group.exists():
+        try:
+            group.write_text(str(NICE))
+        except OSError as e:
+            print(f"tracking: {group}: {e.strerror}", file=sys.stderr, flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m orchestrator.tracking.sink")
     parser.add_argument("--store", type=Path, required=True)
@@ -163,7 +178,7 @@ def main() -> None:
     parser.add_argument("--tracking", type=json.loads, required=True)
     parser.add_argument("--pid", type=int, required=True)
     args = parser.parse_args()
-    os.nice(NICE)
+    give_way()
     off = switched_off()
     if off:
         warn(f"{off}: nothing is sent, `orchestrator push` can do so later")

@@ -55,7 +55,7 @@ def train(mode: str, steps: int) -> dict[str, float]:
         home = Path(folder)
         gammas = ",".join(f"{0.02 * i:.2f}" for i in range(RUNS))
         sweep = home / "pack.yaml"
-        sweep.write_text(SWEEP.format(steps=steps, evals=2 * EVALS, gammas=gammas))
+        sweep.write_text(SWEEP.format(steps=steps, evals=EVALS, gammas=gammas))
         env = {
             **os.environ, "ORCHESTRATOR_STORE": str(home / "store"), "WANDB_BASE_URL": server.url,
             "WANDB_API_KEY": KEY, "PYTHONPATH": str(ROOT),
@@ -105,6 +105,16 @@ def sender_cpu(store: str) -> dict[int, float]:
     return out | {pid: s for pid, (parent, s) in parents.items() if parent in out}
 
 
+def medians(found: dict[str, list[dict[str, float]]]) -> None:
+    """Print each way's median of the rounds so far against the first way's."""
+    first = next(iter(found))
+    base = median(r["wall_s"] for r in found[first])
+    for mode, each in found.items():
+        middle = median(r["wall_s"] for r in each)
+        print(f"{mode}: median {middle:.1f} s, {100 * (middle / base - 1):+.1f} % against "
+              f"{first}, of {len(each)}")  # fmt: skip
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=300, help="of training, each")
@@ -113,9 +123,7 @@ def main() -> None:
     args = parser.parse_args()
     modes = args.modes.split(",")
     short, long = (train("none", n)["wall_s"] for n in TRIALS)
-    each_s = (long - short) / (
-        TRIALS[1] - TRIALS[0]
-    )  # evaluations cost the same however long it is
+    each_s = (long - short) / (TRIALS[1] - TRIALS[0])  # without evaluations, whose number stays
     steps = max(400, math.ceil(TRIALS[1] + (args.seconds - long) / each_s))
     print(f"{steps} steps a run, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, "
           f"probes of {PROBE_S:g} s", flush=True)  # fmt: skip
@@ -124,14 +132,12 @@ def main() -> None:
         turn = modes[i % len(modes) :] + modes[: i % len(modes)]
         for mode in turn:
             one = train(mode, steps)
+            if one["rows_recorded"] < 100 * RUNS:
+                print(f"only {one['rows_recorded'] / RUNS:.0f} rows a run: train longer")
             found[mode].append(one)
             numbers = " ".join(f"{k} {v:.1f}" for k, v in one.items())
             print(f"round {i + 1} {mode}: {numbers} load {os.getloadavg()[0]:.1f}", flush=True)
-    base = median(r["wall_s"] for r in found[modes[0]])
-    for mode, each in found.items():
-        middle = median(r["wall_s"] for r in each)
-        print(f"{mode}: median {middle:.1f} s, {100 * (middle / base - 1):+.1f} % against "
-              f"{modes[0]}, of {len(each)}")  # fmt: skip
+        medians(found)
 
 
 if __name__ == "__main__":
