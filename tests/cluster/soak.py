@@ -35,7 +35,11 @@ class Soak:
         self.repairs: dict[str, tuple[float, Callable[[], None]]] = {}
 
     def strike(self) -> str:
-        """One fault, drawn at random among those that are possible now; its name."""
+        """One fault, drawn at random among those that are possible now; its name.
+
+        Drawn again where it found nothing to strike: no task in that state, one node left, a fault
+        that is asked for already.
+        """
         down = "slurmctld" in self.repairs
         choices = {f: (lambda f=f: self._inside(f)) for f in ("exception", "sigkill", "memory")}
         choices["slurmdbd killed"] = lambda: self._daemon("slurmdbd", "slurmdbd")
@@ -54,15 +58,16 @@ class Soak:
             }
         else:
             choices["submission while slurmctld is down"] = self.submit
-        name = self.rng.choice([n for n in choices if n.split(" ")[0] not in self.repairs])
-        choices[name]()
-        return name
+        names = [n for n in choices if n.split(" ")[0] not in self.repairs]
+        self.rng.shuffle(names)
+        return next(n for n in names if choices[n]())
 
-    def submit(self) -> None:
+    def submit(self) -> bool:
         """Submit; a refusal is a line, never a traceback."""
         out = self.box.submit()
         if out.returncode not in (0, 2) or "Traceback" in out.stderr:
             raise AssertionError(out.stderr)
+        return True
 
     def mend(self, everything: bool = False) -> None:
         """Repair what is due."""
@@ -82,29 +87,36 @@ class Soak:
     def _later(self, name: str, repair: Callable[[], None]) -> None:
         self.repairs[name] = (time.monotonic() + self.rng.uniform(*REPAIR_S), repair)
 
-    def _inside(self, fault: str) -> None:
-        self.box.faults(f"{fault}-{self.rng.randrange(4)}")
+    def _inside(self, fault: str) -> bool:
+        """A fault inside a task, which strikes when that task next trains."""
+        name = f"{fault}-{self.rng.randrange(4)}"
+        new = not (self.box.folder / "faults" / name).exists()
+        self.box.faults(name)
+        return new
 
-    def _daemon(self, name: str, *start: str) -> None:
+    def _daemon(self, name: str, *start: str) -> bool:
         lab.kill_daemon(self.environment, name)
         self._later(name, lambda: lab.start_daemon(self.environment, *start))
+        return True
 
-    def _job(self, state: str, *words: str) -> None:
+    def _job(self, state: str, *words: str) -> bool:
         ids = [q[0] for q in self.queue() if q[1] == state]
         if ids:
             lab.tell(self.environment, *words, self.rng.choice(ids))
+        return bool(ids)
 
-    def _limit(self) -> None:
+    def _limit(self) -> bool:
         """A minute for a running task in all: TIMEOUT where it has had that, else USR2 now."""
         ids = [q[0] for q in self.queue() if q[1] == "RUNNING"]
         if ids:
             task = f"jobid={self.rng.choice(ids)}"
             lab.tell(self.environment, "scontrol", "update", task, "timelimit=1")
+        return bool(ids)
 
-    def _kill_node(self) -> None:
+    def _kill_node(self) -> bool:
         node = self._node()
         if node is None:
-            return
+            return False
         for pid in lab.processes_on(node):
             try:
                 os.kill(pid, signal.SIGKILL)
@@ -112,27 +124,30 @@ class Soak:
                 continue
         lab.kill_daemon(self.environment, f"slurmd.{node}")
         self._later(node, lambda: lab.start_daemon(self.environment, "slurmd", "-N", node))
+        return True
 
-    def _set_down(self) -> None:
+    def _set_down(self) -> bool:
         node = self._node()
         if node is None:
-            return
+            return False
         words = ("scontrol", "update", f"nodename={node}")
         lab.tell(self.environment, *words, "state=down", "reason=soak")
         self._later(node, lambda: lab.tell(self.environment, *words, "state=resume"))
+        return True
 
     def _node(self) -> str | None:
         """A node that stands; None where only one is left."""
         free = [n for n in ("n1", "n2", "n3", "n4") if n not in self.repairs]
         return self.rng.choice(free) if len(free) > 1 else None
 
-    def _preempt(self) -> None:
+    def _preempt(self) -> bool:
         lab.tell(self.environment, "sbatch", "-p", "high", "-N1", "-n1", "--exclusive", "-t1", "-o", "/dev/null",
                   "--wrap=sleep 3")  # fmt: skip
+        return True
 
-    def _early(self) -> None:
+    def _early(self) -> bool:
         self.submit()
-        self._daemon("slurmctld", "slurmctld")
+        return self._daemon("slurmctld", "slurmctld")
 
 
 def soak(faults: int, seed: int, folder: Path, environment: dict[str, str]) -> None:
