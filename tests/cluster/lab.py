@@ -8,8 +8,10 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from orchestrator.records.liveness import process_start
 
 HERE = Path(__file__).resolve().parent
 PROGRAMS = ("sbatch", "slurmctld", "slurmd", "slurmdbd", "munged", "mariadbd")
@@ -82,8 +84,39 @@ def kill_daemon(environment: dict[str, str], name: str) -> None:
     """kill -9 of slurmctld, slurmdbd or a node's slurmd (slurmd.n1)."""
     pid_file = Path(environment["LAB"]) / "run" / f"{name}.pid"
     until(lambda: pid_file.exists() and pid_file.read_text().strip(), 10, f"{pid_file}")
-    os.kill(int(pid_file.read_text()), signal.SIGKILL)
+    with suppress(ProcessLookupError):  # it died by itself a moment ago
+        os.kill(int(pid_file.read_text()), signal.SIGKILL)
     pid_file.unlink()
+
+
+def serves(environment: dict[str, str], name: str) -> bool:
+    """Whether slurmctld or slurmdbd runs, by its pid file."""
+    pid_file = Path(environment["LAB"]) / "run" / f"{name}.pid"
+    pid = pid_file.read_text().strip() if pid_file.exists() else ""
+    return bool(pid) and process_start(int(pid)) is not None
+
+
+def died(environment: dict[str, str], name: str) -> bool:
+    """Whether slurmctld or slurmdbd ended by itself: its pid file is there, the process is not."""
+    pid_file = Path(environment["LAB"]) / "run" / f"{name}.pid"
+    return pid_file.exists() and not serves(environment, name)
+
+
+def revive(environment: dict[str, str], name: str) -> None:
+    """Start slurmctld or slurmdbd as a service manager does: again where it does not stay.
+
+    Raises: TimeoutError.
+    """
+    (Path(environment["LAB"]) / "run" / f"{name}.pid").unlink(missing_ok=True)
+    for attempt in range(3):
+        start_daemon(environment, name)
+        try:
+            until(lambda: serves(environment, name), 10, f"a living {name}")
+        except TimeoutError:
+            if attempt == 2:
+                raise
+        else:
+            return
 
 
 def start_daemon(environment: dict[str, str], *words: str) -> None:

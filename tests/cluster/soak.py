@@ -42,8 +42,8 @@ class Soak:
         """
         down = "slurmctld" in self.repairs
         choices = {f: (lambda f=f: self._inside(f)) for f in ("exception", "sigkill", "memory")}
-        choices["slurmdbd killed"] = lambda: self._daemon("slurmdbd", "slurmdbd")
-        choices["slurmctld killed"] = lambda: self._daemon("slurmctld", "slurmctld")
+        choices["slurmdbd killed"] = lambda: self._daemon("slurmdbd")
+        choices["slurmctld killed"] = lambda: self._daemon("slurmctld")
         if not down:
             choices |= {
                 "running task cancelled": lambda: self._job("RUNNING", "scancel"),
@@ -75,6 +75,9 @@ class Soak:
             if everything or time.monotonic() > when:
                 del self.repairs[name]
                 repair()
+        for name in ("slurmctld", "slurmdbd"):  # one that died by itself, as a service manager does
+            if name not in self.repairs and lab.died(self.environment, name):
+                lab.revive(self.environment, name)
         lab.resume(self.environment)
 
     def queue(self) -> list[list[str]]:
@@ -94,9 +97,9 @@ class Soak:
         self.box.faults(name)
         return new
 
-    def _daemon(self, name: str, *start: str) -> bool:
+    def _daemon(self, name: str) -> bool:
         lab.kill_daemon(self.environment, name)
-        self._later(name, lambda: lab.start_daemon(self.environment, *start))
+        self._later(name, lambda: lab.revive(self.environment, name))
         return True
 
     def _job(self, state: str, *words: str) -> bool:
@@ -147,7 +150,7 @@ class Soak:
 
     def _early(self) -> bool:
         self.submit()
-        return self._daemon("slurmctld", "slurmctld")
+        return self._daemon("slurmctld")
 
 
 def soak(faults: int, seed: int, folder: Path, environment: dict[str, str]) -> None:
