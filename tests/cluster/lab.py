@@ -75,31 +75,38 @@ def queue(environment: dict[str, str]) -> list[list[str]]:
     return [line.split("|") for line in out.splitlines()]
 
 
-def drain(environment: dict[str, str], seconds: float = 180) -> None:
-    """Wait until the queue is empty."""
-    until(lambda: not queue(environment), seconds, "an empty queue")
+def _pid_file(environment: dict[str, str], name: str) -> Path:
+    """Where slurmctld, slurmdbd or a node's slurmd (slurmd.n1) says its number."""
+    return Path(environment["LAB"]) / "run" / f"{name}.pid"
 
 
 def kill_daemon(environment: dict[str, str], name: str) -> None:
     """kill -9 of slurmctld, slurmdbd or a node's slurmd (slurmd.n1)."""
-    pid_file = Path(environment["LAB"]) / "run" / f"{name}.pid"
+    pid_file = _pid_file(environment, name)
     until(lambda: pid_file.exists() and pid_file.read_text().strip(), 10, f"{pid_file}")
     with suppress(ProcessLookupError):  # it died by itself a moment ago
         os.kill(int(pid_file.read_text()), signal.SIGKILL)
     pid_file.unlink()
 
 
+def kill_node(environment: dict[str, str], node: str) -> None:
+    """kill -9 of a node's slurmd and of all that runs there."""
+    for pid in processes_on(node):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    kill_daemon(environment, f"slurmd.{node}")
+
+
 def serves(environment: dict[str, str], name: str) -> bool:
     """Whether slurmctld or slurmdbd runs, by its pid file."""
-    pid_file = Path(environment["LAB"]) / "run" / f"{name}.pid"
+    pid_file = _pid_file(environment, name)
     pid = pid_file.read_text().strip() if pid_file.exists() else ""
     return bool(pid) and process_start(int(pid)) is not None
 
 
 def died(environment: dict[str, str], name: str) -> bool:
     """Whether slurmctld or slurmdbd ended by itself: its pid file is there, the process is not."""
-    pid_file = Path(environment["LAB"]) / "run" / f"{name}.pid"
-    return pid_file.exists() and not serves(environment, name)
+    return _pid_file(environment, name).exists() and not serves(environment, name)
 
 
 def revive(environment: dict[str, str], name: str) -> None:
@@ -107,7 +114,7 @@ def revive(environment: dict[str, str], name: str) -> None:
 
     Raises: TimeoutError.
     """
-    (Path(environment["LAB"]) / "run" / f"{name}.pid").unlink(missing_ok=True)
+    _pid_file(environment, name).unlink(missing_ok=True)
     for attempt in range(3):
         start_daemon(environment, name)
         try:

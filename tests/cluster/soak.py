@@ -6,9 +6,7 @@ python -m tests.cluster.soak --faults 12 --seed 0
 from __future__ import annotations
 
 import argparse
-import os
 import random
-import signal
 import subprocess
 import sys
 import tempfile
@@ -46,11 +44,14 @@ class Soak:
         choices["slurmctld killed"] = lambda: self._daemon("slurmctld")
         if not down:
             choices |= {
-                "running task cancelled": lambda: self._job("RUNNING", "scancel"),
-                "pending task cancelled": lambda: self._job("PENDING", "scancel"),
-                "USR2": lambda: self._job("RUNNING", "scancel", "--signal=USR2"),
-                "time limit": self._limit,
-                "requeue": lambda: self._job("RUNNING", "scontrol", "requeue"),
+                "running task cancelled": lambda: self._job("RUNNING", "scancel", "{}"),
+                "pending task cancelled": lambda: self._job("PENDING", "scancel", "{}"),
+                "USR2": lambda: self._job("RUNNING", "scancel", "--signal=USR2", "{}"),
+                # a minute in all: TIMEOUT where it has had that, else USR2 now
+                "time limit": lambda: self._job(
+                    "RUNNING", "scontrol", "update", "jobid={}", "timelimit=1"
+                ),
+                "requeue": lambda: self._job("RUNNING", "scontrol", "requeue", "{}"),
                 "node killed": self._kill_node,
                 "node set down": self._set_down,
                 "preemption": self._preempt,
@@ -103,29 +104,18 @@ class Soak:
         return True
 
     def _job(self, state: str, *words: str) -> bool:
+        """One of Slurm's commands about a task in that state, which stands for {} in the words."""
         ids = [q[0] for q in self.queue() if q[1] == state]
         if ids:
-            lab.tell(self.environment, *words, self.rng.choice(ids))
-        return bool(ids)
-
-    def _limit(self) -> bool:
-        """A minute for a running task in all: TIMEOUT where it has had that, else USR2 now."""
-        ids = [q[0] for q in self.queue() if q[1] == "RUNNING"]
-        if ids:
-            task = f"jobid={self.rng.choice(ids)}"
-            lab.tell(self.environment, "scontrol", "update", task, "timelimit=1")
+            task = self.rng.choice(ids)
+            lab.tell(self.environment, *(w.format(task) for w in words))
         return bool(ids)
 
     def _kill_node(self) -> bool:
         node = self._node()
         if node is None:
             return False
-        for pid in lab.processes_on(node):
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
-        lab.kill_daemon(self.environment, f"slurmd.{node}")
+        lab.kill_node(self.environment, node)
         self._later(node, lambda: lab.start_daemon(self.environment, "slurmd", "-N", node))
         return True
 

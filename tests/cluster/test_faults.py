@@ -5,8 +5,6 @@ The faults are those of docs/notebook.md's table, several at a time, each on its
 
 from __future__ import annotations
 
-import os
-import signal
 import time
 from pathlib import Path
 
@@ -92,9 +90,7 @@ def test_a_node_dies_and_another_is_set_down(slurm, tmp_path, reference):
     box = new(tmp_path, slurm, "0,0.5", "cluster.cpus=16")
     submitted(box)
     box.begun(4)
-    for pid in lab.processes_on("n1"):
-        os.kill(pid, signal.SIGKILL)
-    lab.kill_daemon(slurm, "slurmd.n1")
+    lab.kill_node(slurm, "n1")
     lab.ask(slurm, "scontrol", "update", "nodename=n2", "state=down", "reason=test")
     time.sleep(15)
     lab.start_daemon(slurm, "slurmd", "-N", "n1")
@@ -116,7 +112,7 @@ def test_the_controller_dies_early_and_late(slurm, tmp_path, reference):
     assert refused.returncode == 2, refused.stderr
     assert "nothing was queued" in refused.stderr.splitlines()[-1]
     assert not (tmp_path / "down/s/runs").exists()
-    lab.start_daemon(slurm, "slurmctld")
+    lab.revive(slurm, "slurmctld")
     lab.until(lambda: lab.ask(slurm, "sinfo", "-h", "-t", "down", "-o", "%D") == "", 60, "nodes")
     lab.kill_daemon(slurm, "slurmdbd")  # from here on sacct is missing
     try:
@@ -124,5 +120,5 @@ def test_the_controller_dies_early_and_late(slurm, tmp_path, reference):
             box.finish()
             whole(box, reference, 4)
     finally:
-        lab.start_daemon(slurm, "slurmdbd")
+        lab.revive(slurm, "slurmdbd")
         lab.all_idle(slurm)
