@@ -10,6 +10,7 @@ import pandas as pd
 
 
 def number(value: Any) -> str:
+    """Four digits of a number; a dash where there is none or it is not finite."""
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return "—"
     if isinstance(value, bool):
@@ -18,21 +19,23 @@ def number(value: Any) -> str:
 
 
 def span(value: float | None, low: float | None, high: float | None) -> str:
+    """An estimate with its interval, or the interval alone."""
     interval = f"[{number(low)}, {number(high)}]"
     return interval if value is None else f"{number(value)} {interval}"
 
 
 def values(column: pd.Series) -> str:
     """The distinct values, or their range where there are many."""
-    values = sorted(column.unique(), key=lambda v: (isinstance(v, str), v))
+    distinct = sorted(column.unique(), key=lambda v: (isinstance(v, str), v))
     said = [
         number(float(v)) if isinstance(v, int | float) or hasattr(v, "dtype") else str(v)
-        for v in values
+        for v in distinct
     ]
     return ", ".join(said) if len(said) <= 16 else f"{said[0]} to {said[-1]} ({len(said)} values)"
 
 
 def grid(head: list[str], rows: list[list[Any]]) -> str:
+    """A table; without a head where every name of it is empty."""
     top = "".join(f"<th>{escape(h)}</th>" for h in head)
     top = f"<tr>{top}</tr>" if any(head) else ""
     body = "".join(
@@ -43,6 +46,7 @@ def grid(head: list[str], rows: list[list[Any]]) -> str:
 
 
 def grid_of(table: pd.DataFrame, columns: list[str]) -> str:
+    """Some columns of a data frame as a table."""
     rows = [
         [None if pd.isna(v) else v.item() if hasattr(v, "item") else v for v in row]
         for row in table[columns].itertuples(index=False)

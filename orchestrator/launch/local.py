@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from orchestrator.launch.packs import processes
+from orchestrator.launch.packs import at_once
 from orchestrator.launch.plan import Plan
 from orchestrator.launch.progress import Progress
 from orchestrator.launch.worker import command
@@ -27,7 +27,7 @@ def launch(store: Store, plan: Plan) -> int:
     (Ctrl-C), it lets the workers checkpoint; submitting again goes on from there.
     """
     ids = [pack.pack_id for pack in plan.launch]
-    count = min(processes(plan.settings), len(ids))
+    count = at_once(plan.launch, plan.settings)
     log_folder = store.logs / plan.sweep
     log_folder.mkdir(parents=True, exist_ok=True)
     stamp = time.time_ns()

@@ -79,8 +79,13 @@ def estimate_s(store: Store, packs: list[Pack], settings: Settings) -> tuple[flo
         seconds += train_flops(run) * len(pack.run_ids) / rate[mode]
         if mode == "compiled":
             shapes[run.shape_id] = COMPILE_S + COMPILE_S_PER_LAYER * run.model.depth
-    at_once = max(1, min(processes(settings), len(packs)))
-    return (seconds + sum(shapes.values())) / at_once, bool(measurements)
+    share = (seconds + sum(shapes.values())) / max(1, at_once(packs, settings))
+    return share, bool(measurements)
+
+
+def at_once(packs: list[Pack], settings: Settings) -> int:
+    """How many of these packs are trained at the same time, at most."""
+    return min(processes(settings), len(packs))
 
 
 def mode_of(pack: Pack, settings: Settings) -> str:

@@ -12,12 +12,15 @@ from rich.progress import Progress as Bars
 
 from orchestrator.cost import train_flops
 from orchestrator.durations import duration
+from orchestrator.launch.pace import Pace
 from orchestrator.records.attempts import attempts, results
 from orchestrator.records.packs import Pack
 from orchestrator.records.store import Store, read_json
 
 LINE_S = 15.0
 """Seconds between lines where there is no terminal."""
+FIRST_S = 2.0
+"""Seconds before it says what time is left."""
 
 
 class Progress:
@@ -38,7 +41,7 @@ class Progress:
         )  # fmt: skip
         self.task = self.bars.add_task("training", total=self.total, left="")
         self.begun = time.monotonic()
-        self.first: tuple[float, float] | None = None
+        self.pace = Pace()
         self.said = self.begun
 
     def __enter__(self) -> Self:
@@ -73,22 +76,11 @@ class Progress:
                     partial = 0.0  # counted among the finished
             done += finished
             share += (finished + partial) * self.flops[pack_id]
-        left = self._left(share / sum(
-            len(p.run_ids) * self.flops[i] for i, p in self.packs.items()
-        ))  # fmt: skip
+        whole = sum(len(p.run_ids) * self.flops[i] for i, p in self.packs.items())
+        left_s = self.pace.left_s(share / whole, after_s=FIRST_S)
+        left = "" if left_s is None else f"{duration(left_s)} left"
         note = left or ("starting up" if compiling or not share else "")
         self.bars.update(self.task, completed=done, left=note)
         if not self.console.is_terminal and time.monotonic() - self.said > LINE_S:
             self.said = time.monotonic()
             print(f"{done}/{self.total} runs; {note}", file=sys.stderr, flush=True)
-
-    def _left(self, share: float) -> str:
-        """What time is left, once training has moved since this watch began."""
-        now = time.monotonic()
-        if self.first is None or share < self.first[1]:
-            self.first = (now, share)
-        began, start = self.first
-        if share <= start or now - began < 2:
-            return ""
-        seconds = (now - began) * (1 - share) / (share - start)
-        return f"{duration(seconds)} left"

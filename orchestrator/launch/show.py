@@ -11,7 +11,7 @@ from rich.table import Table
 
 from orchestrator.cost import parameters, train_flops
 from orchestrator.durations import duration
-from orchestrator.launch.packs import estimate_s, mode_of, processes
+from orchestrator.launch.packs import at_once, estimate_s, mode_of
 from orchestrator.launch.plan import DONE, UNDER_WAY, Plan
 from orchestrator.launch.status import SweepStatus
 from orchestrator.records.attempts import attempts, results
@@ -92,7 +92,7 @@ def plan_lines(plan: Plan, store: Store, console: Console | None = None) -> None
     source = "measured here" if measured else "nothing measured here: run `orchestrator bench`"
     where = "on this machine"
     if plan.settings.cluster.name == "slurm":
-        jobs = min(processes(plan.settings), len(plan.launch))
+        jobs = at_once(plan.launch, plan.settings)
         where = f"in {jobs} job{'s' * (jobs > 1)} on nodes like this machine"
     say(f"about {duration(seconds)} {where} ({source})")
 

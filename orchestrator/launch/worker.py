@@ -18,6 +18,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
+from orchestrator.launch.pace import Pace
 from orchestrator.records.attempts import Attempt, attempts, claim, end, results
 from orchestrator.records.liveness import HEARTBEAT_S
 from orchestrator.records.packs import Pack, read_pack
@@ -124,7 +125,7 @@ class _Heartbeat:
         self.steps = pack.data["base"]["budget"]["steps"]
         self.device = ""
         self.state: dict = {"step": 0, "first": 0, "runs": self.runs}
-        self.begun: tuple[float, float] | None = None  # clock and share done at the first report
+        self.pace = Pace()
         self.written = 0.0
         self.closed = threading.Event()
         self.lock = threading.Lock()
@@ -135,17 +136,10 @@ class _Heartbeat:
         share = (slots.first + len(slots.members) * step / self.steps) / self.runs
         self.state = {
             "first": slots.first, "members": len(slots.members), "step": step,
-            "runs": self.runs, "device": self.device, "left_s": self._left_s(share),
+            "runs": self.runs, "device": self.device, "left_s": self.pace.left_s(share),
         }  # fmt: skip
         if time.monotonic() - self.written > 0.5:
             self._write()
-
-    def _left_s(self, share: float) -> float | None:
-        """Seconds until the pack is trained, at the pace of this attempt so far."""
-        now = time.monotonic()
-        self.begun = self.begun or (now, share)
-        clock, first = self.begun
-        return (now - clock) * (1 - share) / (share - first) if share > first else None
 
     def _write(self) -> None:
         with self.lock:

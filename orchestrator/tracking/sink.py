@@ -168,7 +168,7 @@ def give_way() -> None:
         try:
             group.write_text(str(NICE))
         except OSError as e:
-            print(f"tracking: {group}: {e.strerror}", file=sys.stderr, flush=True)
+            warn(f"{group}: {e.strerror}")
 
 
 def main() -> None:

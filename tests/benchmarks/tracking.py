@@ -154,6 +154,11 @@ def sender_cpu(store: str) -> dict[int, float]:
     return out | {pid: s for pid, (parent, s) in parents.items() if parent in out}
 
 
+def said(one: dict[str, float]) -> str:
+    """One training's numbers in a line."""
+    return " ".join(f"{k} {v:.1f}" for k, v in one.items())
+
+
 def paired(mode: str, steps: int) -> None:
     """Print how much slower training goes while the sending processes do, over one training."""
     spans = Spans(steps)
@@ -162,8 +167,7 @@ def paired(mode: str, steps: int) -> None:
     if len(slower) < 4:
         raise SystemExit(f"only {len(slower)} spans of {SPAN_S:g} s: train longer (--seconds)")
     low, middle, high = quantiles(slower, n=4)
-    numbers = " ".join(f"{k} {v:.1f}" for k, v in one.items())
-    print(f"{mode}: {numbers}\n{mode}: {middle:+.1f} % slower while sending, {middle / 2:+.1f} % over "
+    print(f"{mode}: {said(one)}\n{mode}: {middle:+.1f} % slower while sending, {middle / 2:+.1f} % over "
           f"all (median of {len(slower)} spans; quartiles {low:+.1f}, {high:+.1f})",
           flush=True)  # fmt: skip
 
@@ -204,8 +208,7 @@ def main() -> None:
             if one["rows_recorded"] < 100 * RUNS:
                 print(f"only {one['rows_recorded'] / RUNS:.0f} rows a run: train longer")
             found[mode].append(one)
-            numbers = " ".join(f"{k} {v:.1f}" for k, v in one.items())
-            print(f"round {i + 1} {mode}: {numbers} load {os.getloadavg()[0]:.1f}", flush=True)
+            print(f"round {i + 1} {mode}: {said(one)} load {os.getloadavg()[0]:.1f}", flush=True)
         medians(found)
 
 
