@@ -101,7 +101,7 @@ def table_folder(results: str) -> Path:
 def test_killed_twice_in_the_middle_the_result_is_bit_identical(
     store, sweep_file, tiny, monkeypatch
 ):
-    words = [*tiny, "budget.steps=400", "execution.checkpoint_s=0.05", "cluster.processes=2"]
+    words = [*tiny, "budget.steps=4000", "execution.checkpoint_s=0.05", "cluster.processes=2"]
     expected = trained(store, monkeypatch, *words)
     for _ in range(2):
         submission = subprocess.Popen(
