@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from tests.worlds import CHANCE, DEPTHS_8, FULL, Truth, World, loss, power, simulate
+from tests.worlds import CHANCE, DEPTHS_8, FULL, World, loss, power, simulate
 
 TOP = np.log(1 / CHANCE)
 
@@ -114,10 +114,11 @@ def checkpoints(
 
 
 def informative_divergence(
-    rng: np.random.Generator, truth: Truth = power(2.0, 0.6), strength: float = 2.0
+    rng: np.random.Generator, a: float = 2.0, b: float = 0.6, strength: float = 2.0
 ) -> pd.DataFrame:
     """Runs above gamma* are lost the sooner the worse they were going to be, so that those that
-    are left look too good there, and more so in deep models."""
+    are left look too good there, and more so in deep models. gamma* = a N^-b."""
+    truth = power(a, b)
     frame = simulate(World("lost", truth, noise=0.25), rng)
     fitted = np.array([
         loss(np.log(g) if g > 0 else -np.inf, truth(np.array([d]))[0], d, "skewed")
