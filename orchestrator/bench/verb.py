@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from orchestrator.bench.keep import keep
 from orchestrator.errors import UserError
 from orchestrator.launch.sweeps import run_hydra, shipped
+from orchestrator.records.measurements import keep
 from orchestrator.records.store import open_store
 
 

@@ -7,11 +7,11 @@ import os
 import shutil
 from collections import defaultdict
 
-from orchestrator.bench.keep import kept
 from orchestrator.cost import train_flops
 from orchestrator.launch.compose import Experiment
 from orchestrator.models.native.build import chosen, compiler
 from orchestrator.models.native.serves import serves
+from orchestrator.records.measurements import kept
 from orchestrator.records.packs import Frozen, Pack, new_pack
 from orchestrator.records.store import Store
 from orchestrator.settings import Execution, Settings

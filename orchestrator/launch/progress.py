@@ -29,8 +29,8 @@ class Progress:
     def __init__(self, store: Store, packs: list[Pack]) -> None:
         self.store = store
         self.packs = {p.pack_id: p for p in packs}
-        self.flops = {p.pack_id: train_flops(p.runs[0]) for p in packs}
-        self.steps = {p.pack_id: p.runs[0].budget.steps for p in packs}
+        self.flops = {p.pack_id: train_flops(p.first) for p in packs}
+        self.steps = {p.pack_id: p.first.budget.steps for p in packs}
         self.complete: set[str] = set()
         self.total = sum(len(p.run_ids) for p in packs)
         self.console = Console(stderr=True)

@@ -14,7 +14,6 @@ import time
 import uuid
 from pathlib import Path
 
-from orchestrator.config import run_config
 from orchestrator.cost import train_flops
 from orchestrator.errors import UserError
 from orchestrator.launch.job import Job
@@ -75,7 +74,7 @@ def balanced(packs: list[Pack], jobs: int) -> list[list[str]]:
 
 def _price(pack: Pack) -> float:
     """FLOPs of a pack: its runs have one shape, and so one price."""
-    return train_flops(run_config(pack.config(0))) * len(pack.run_ids)
+    return train_flops(pack.first) * len(pack.run_ids)
 
 
 def _submit(store: Store, plan: Plan, group: list[list[str]], jobs: int) -> str:

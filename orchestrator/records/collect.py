@@ -11,18 +11,17 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from orchestrator.cost import (
-    non_embedding_parameters,
-    parameters,
-    tokens_per_step,
-    train_flops,
-)
+from orchestrator.describe import describe
 from orchestrator.records.attempts import Attempt, attempts, results
+from orchestrator.records.curves import of_slot, slots
 from orchestrator.records.manifests import Member, Sweep
 from orchestrator.records.packs import Pack, read_pack
 from orchestrator.records.store import Store, read_json, read_lines
 
-CURVE_METRICS = ("val_loss", "accuracy", "eval_correct", "train_loss", "grad_norm", "lr")
+CURVE_COLUMNS = (
+    "step", "tokens", "eval_total", "val_loss", "accuracy", "eval_correct", "train_loss",
+    "grad_norm", "lr",
+)  # fmt: skip
 
 
 def collect(store: Store, sweeps: list[Sweep]) -> tuple[pd.DataFrame, pd.DataFrame, list[dict]]:
@@ -98,26 +97,12 @@ def _by_pack(sweeps: Iterable[Sweep]) -> dict[str, dict[str, tuple[str, Member]]
 
 def _describe(pack: Pack, slot: int, sweep: str, member: Member) -> dict[str, Any]:
     """A row's columns that are known before training."""
-    run = pack.runs[slot]
-    leaves = {k: _cell(v) for k, v in run.leaves().items()}
-    leaves["model.momentum.arm"], leaves["seed"] = member.arm, member.seed
-    m = run.model
+    run = describe(pack.runs[slot], member.arm, member.seed)
     return {
-        "run_id": run.run_id, "sweep": sweep, "arm": member.arm, "task": run.task.name,
-        "depth": m.depth, "width": m.width, "heads": m.heads, "head_dim": m.size_of_head,
-        "gamma": m.momentum.scalar_gamma, "lr": run.optim.lr, "batch": run.budget.batch,
-        "tokens_per_step": tokens_per_step(run), "seed": member.seed,
-        "seed_init": run.seed_init, "seed_data": run.seed_data, "params": parameters(run),
-        "params_non_embedding": non_embedding_parameters(run), "flops": train_flops(run),
-        "chance": run.task.chance, "chance_loss": run.task.chance_loss,
-        "pack": pack.pack_id, "pack_size": len(pack.run_ids),
-        "slice_width": pack.frozen.width, "compiled": pack.frozen.compile, **leaves,
+        "run_id": run["run_id"], "sweep": sweep, **run, "pack": pack.pack_id,
+        "pack_size": len(pack.run_ids), "slice_width": pack.frozen.width,
+        "compiled": pack.frozen.compile,
     }  # fmt: skip
-
-
-def _cell(value: Any) -> Any:
-    """A config value as a table's cell; lists as JSON, so that a column has one type."""
-    return json.dumps(value) if isinstance(value, (list, dict)) else value
 
 
 def _origin(by_number: dict[int, Attempt], result: dict[str, Any], pack: Pack) -> dict[str, Any]:
@@ -137,19 +122,16 @@ def _curves(
     """Evaluations of a pack's runs, from the attempt whose result counts."""
     counting = {a.number for a in tries} & {row["attempt"] for row in found.values()}
     ids = pack.run_ids
-    out = []
+    rows = []
     for attempt in tries:
         if attempt.number not in counting:
             continue
+        mine = [
+            r in wanted and found.get(r, {}).get("attempt") == attempt.number for r in ids
+        ]  # fmt: skip
         for row in read_lines(attempt.curves):
-            first, n = row["first"], len(row["val_loss"])
-            frame = {
-                "run_id": ids[first : first + n], "step": row["step"], "tokens": row["tokens"],
-                "eval_total": row["eval_total"], **{k: row[k] for k in CURVE_METRICS},
-            }  # fmt: skip
-            keep = [
-                r in wanted and found.get(r, {}).get("attempt") == attempt.number
-                for r in frame["run_id"]
-            ]
-            out.append(pd.DataFrame(frame)[keep])
-    return out
+            for slot in slots(row):
+                if mine[slot]:
+                    one = of_slot(row, slot)
+                    rows.append({"run_id": ids[slot], **{k: one[k] for k in CURVE_COLUMNS}})
+    return [pd.DataFrame(rows)] if rows else []

@@ -8,6 +8,7 @@ from typing import Any
 from orchestrator.config import RunConfig
 from orchestrator.errors import UserError
 from orchestrator.records.attempts import attempts, results
+from orchestrator.records.curves import of_slot
 from orchestrator.records.packs import Pack, all_packs
 from orchestrator.records.store import Store, open_store, read_lines
 
@@ -36,10 +37,8 @@ def load_run(run_id: str, store_path: str | None = None) -> RunRecord:
     for attempt in tries:
         if result is None or attempt.number != result["attempt"]:
             continue
-        for row in read_lines(attempt.curves):
-            i = slot - row["first"]
-            if 0 <= i < len(row["val_loss"]):
-                curve.append({k: v[i] if isinstance(v, list) else v for k, v in row.items()})
+        rows = (of_slot(row, slot) for row in read_lines(attempt.curves))
+        curve += [row for row in rows if row is not None]
     return RunRecord(pack.runs[slot], result, curve)
 
 

@@ -67,6 +67,11 @@ class Pack:
         """The members as typed configs, in the order of their slots."""
         return [run_config(self.config(i)) for i in range(len(self.data["members"]))]
 
+    @cached_property
+    def first(self) -> RunConfig:
+        """The first member, for what all of them share: their shape, budget and price."""
+        return self.runs[0] if "runs" in self.__dict__ else run_config(self.config(0))
+
 
 def assign(tree: dict[str, Any], key: str, value: Any) -> None:
     """tree["a"]["b"] = value for the key "a.b"."""
@@ -93,7 +98,9 @@ def new_pack(runs: list[RunConfig], frozen: Frozen, generation: int = 0) -> Pack
         "base": base,
     }
     key = [[m["run_id"] for m in members], data["frozen"], generation]
-    return Pack(hashlib.sha256(json.dumps(key).encode()).hexdigest()[:16], data)
+    pack = Pack(hashlib.sha256(json.dumps(key).encode()).hexdigest()[:16], data)
+    pack.__dict__["runs"] = list(runs)  # typed already: nobody builds them again
+    return pack
 
 
 def freeze(store: Store, pack: Pack) -> None:

@@ -115,17 +115,31 @@ def append_lines(path: Path, rows: Iterable[Any]) -> None:
         os.fsync(f.fileno())
 
 
+class Tail:
+    """Reads what a file of JSON lines has grown by; a line without its end is left for later."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.offset = path, 0
+
+    def new(self) -> list[Any]:
+        """The rows since the last call; [] where there are none, or no file."""
+        try:
+            with open(self.path, "rb") as f:
+                f.seek(self.offset)
+                content = f.read()
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        whole = content[: content.rfind(b"\n") + 1]
+        self.offset += len(whole)
+        return [json.loads(line) for line in whole.splitlines()]
+
+
 def read_lines(path: Path) -> list[Any]:
     """The rows of a file of JSON lines; [] where it does not exist.
 
     A last line without its newline is one that a crash cut off: it is left out.
     """
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        return []
-    whole = content[: content.rfind(b"\n") + 1]
-    return [json.loads(line) for line in whole.splitlines()]
+    return Tail(path).new()
 
 
 def read_json(path: Path) -> Any | None:

@@ -5,18 +5,14 @@ Nothing here imports wandb, and nothing here reads an environment: no key can ge
 
 from __future__ import annotations
 
-import json
 import statistics
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from orchestrator.config import RunConfig
-from orchestrator.cost import (
-    non_embedding_parameters,
-    parameters,
-    tokens_per_step,
-    train_flops,
-)
+from orchestrator.cost import tokens_per_step
+from orchestrator.describe import describe
+from orchestrator.records.curves import of_slot
 from orchestrator.records.manifests import Member
 from orchestrator.records.packs import Pack
 
@@ -73,7 +69,7 @@ def pack_identity(pack: Pack, sweep: str) -> Identity:
         _config(pack, run, run.model.momentum.arm, run.seed, sweep) for run in pack.runs
     ]  # fmt: skip
     shared = {k: v for k, v in each[0].items() if all(e.get(k) == v for e in each)}
-    run = pack.runs[0]
+    run = pack.first
     name = f"{run.task.name}-L{run.model.depth}-d{run.model.width}-{len(each)}runs"
     shared["runs"] = len(each)
     return Identity(
@@ -106,13 +102,13 @@ def run_row(row: dict[str, Any], slot: int) -> tuple[int, dict[str, Any]] | None
 
     Numbers that were not finite stand as null in our records and are left out.
     """
-    i = slot - row["first"]
-    if not 0 <= i < len(row["val_loss"]):
+    mine = of_slot(row, slot)
+    if mine is None:
         return None
     out: dict[str, Any] = {}
-    for key, value in row.items():
+    for key, value in mine.items():
         if key not in NOT_METRICS:
-            _flatten(out, key, value[i] if isinstance(value, list) else value)
+            _flatten(out, key, value)
     if out.get("wall_s"):  # the slice's seconds so far; each of its runs saw as many tokens
         out["tokens_per_second"] = row["tokens"] * len(row["val_loss"]) / out["wall_s"]
     return row["step"], out
@@ -124,7 +120,7 @@ def pack_row(row: dict[str, Any], pack: Pack) -> tuple[int, dict[str, Any]]:
     A pack trains its slices one after the other: steps and tokens go on counting.
     """
     before = row["first"] // pack.frozen.width
-    run = pack.runs[0]
+    run = pack.first
     out: dict[str, Any] = {"tokens": row["tokens"] + before * tokens_per_step(run) * _steps(pack)}
     for key, values in row.items():
         if key in NOT_METRICS or not isinstance(values, list):
@@ -167,28 +163,20 @@ def unfinished_ending(end: dict[str, Any] | None) -> Ending:
 
 
 def _config(pack: Pack, run: RunConfig, arm: str, seed: int, sweep: str) -> dict[str, Any]:
-    m, gamma = run.model, run.model.momentum.scalar_gamma
+    known = describe(run, arm, seed)
     out = {
-        "run_id": run.run_id, "sweep": sweep, "arm": arm, "task": run.task.name,
-        "depth": m.depth, "width": m.width, "heads": m.heads, "head_dim": m.size_of_head,
-        "gamma": gamma, "lr": run.optim.lr, "batch": run.budget.batch, "steps": run.budget.steps,
-        "tokens_per_step": tokens_per_step(run), "seed": seed, "seed_init": run.seed_init,
-        "seed_data": run.seed_data, "params": parameters(run),
-        "params_non_embedding": non_embedding_parameters(run), "flops": train_flops(run),
-        "chance": run.task.chance, "chance_loss": run.task.chance_loss,
+        "sweep": sweep, "steps": run.budget.steps,
         "pack": pack.pack_id, "pack_size": len(pack.run_ids),
         # W&B's scatter plots know no grouping: a key of its own gives each arm its own panel
-        f"gamma_{arm}": gamma,
+        f"gamma_{arm}": known["gamma"],
     }  # fmt: skip
-    for key, value in run.leaves().items():
-        out.setdefault(
-            key.replace(".", "_"), json.dumps(value) if isinstance(value, (list, dict)) else value
-        )
+    for key, value in known.items():
+        out.setdefault(key.replace(".", "_"), value)
     return {k: v for k, v in out.items() if v is not None}
 
 
 def _steps(pack: Pack) -> int:
-    return pack.runs[0].budget.steps
+    return pack.first.budget.steps
 
 
 def _flatten(out: dict[str, Any], key: str, value: Any) -> None:

@@ -5,17 +5,15 @@ The records are the queue: while the server is away nothing is read, so nothing 
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Protocol
 
 from orchestrator.records.attempts import attempts, results
 from orchestrator.records.manifests import Sweep
 from orchestrator.records.packs import Pack
-from orchestrator.records.store import Store
+from orchestrator.records.store import Store, Tail
 from orchestrator.tracking.content import (
     Ending,
     Identity,
@@ -37,24 +35,6 @@ class Sending(Protocol):
     def send(self, rows: list[tuple[int, dict[str, Any]]]) -> None: ...
 
     def finish(self, ending: Ending) -> None: ...
-
-
-class Tail:
-    """Reads what a file of JSON lines has grown by; a line without its end is left for later."""
-
-    def __init__(self, path: Path) -> None:
-        self.path, self.offset = path, 0
-
-    def new(self) -> list[Any]:
-        try:
-            with open(self.path, "rb") as f:
-                f.seek(self.offset)
-                content = f.read()
-        except FileNotFoundError:
-            return []
-        whole = content[: content.rfind(b"\n") + 1]
-        self.offset += len(whole)
-        return [json.loads(line) for line in whole.splitlines()]
 
 
 @dataclass

@@ -1,12 +1,12 @@
-"""Measurements in the store: one file a host, the latest last; read without torch."""
+"""What machines do, as `orchestrator bench` measured it: one file a host, the latest last."""
 
 from __future__ import annotations
 
-import json
 import platform
+from pathlib import Path
 from typing import Any
 
-from orchestrator.records.store import Store, append_lines
+from orchestrator.records.store import Store, append_lines, read_lines
 
 
 def keep(store: Store, measured: dict[str, Any]) -> None:
@@ -18,11 +18,8 @@ def keep(store: Store, measured: dict[str, Any]) -> None:
 
 def kept(store: Store) -> list[dict[str, Any]]:
     """Measurements of this host, oldest first; [] where there is none."""
-    path = _path(store, platform.node())
-    if not path.exists():
-        return []
-    return [json.loads(line) for line in path.read_text().splitlines() if line.strip()]
+    return read_lines(_path(store, platform.node()))
 
 
-def _path(store: Store, host: str):
+def _path(store: Store, host: str) -> Path:
     return store.root / "bench" / f"{host}.jsonl"
