@@ -9,7 +9,6 @@ This module imports neither torch nor Hydra.
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import json
 import math
 from dataclasses import dataclass, field
@@ -19,9 +18,16 @@ from typing import Any, Literal
 from orchestrator.coerce import build, plain, require
 from orchestrator.errors import UserError
 from orchestrator.identity import digest, flatten, identity, plain_dict, shape_fields
+from orchestrator.parts.model import PLAIN, OwnModel, is_plain, own_model
+from orchestrator.parts.own import Part, guarded, load, ours, user_parts
+from orchestrator.parts.recorded import is_recorded, recorded_model, recorded_task
+from orchestrator.parts.source import source_hash
+from orchestrator.parts.task import require_members
 
 _PER_RUN = {"per_run": True}
 _LABEL = {"per_run": True, "label": True}
+OUR_MODEL = "orchestrator.models.transformer.Transformer"
+"""model._target_ of our own model, whose settings are Model's."""
 
 
 @dataclass(frozen=True)
@@ -276,9 +282,10 @@ class Budget:
 class RunConfig:
     """One training of one model: everything the result depends on."""
 
-    task: Any = field(metadata={"task": True})
-    """A task, torch-free: frozen dataclass with vocab, length, chance, batch(seed, step)."""
-    model: Model = field(default_factory=Model)
+    task: Any = field(metadata={"part": True})
+    """A task, ours or a user's (parts.task.Task)."""
+    model: Model | OwnModel = field(default_factory=Model, metadata={"part": True})
+    """Our transformer, or the settings of a user's model (parts.model.ModelClass)."""
     optim: Optim = field(default_factory=Optim)
     budget: Budget = field(default_factory=Budget)
     precision: Literal["32-true", "bf16-mixed", "64-true"] = "32-true"
@@ -299,14 +306,19 @@ class RunConfig:
             require(0 <= value < 2**31, name, value, "must be an integer in 0..2^31-1")
 
     @cached_property
-    def versions(self) -> dict[str, int]:
-        """Semantic version of each component whose change changes results."""
+    def versions(self) -> dict[str, int | str]:
+        """What of the code results depend on: the semantic version of each of our components, and
+        the hash of the source of each module that holds a part of the user's.
+
+        Raises: UserError where such a source can't be read.
+        """
         from orchestrator import models, training
 
         return {
             "model": models.VERSION,
             "task": int(self.task.version),
             "training": training.VERSION,
+            **dict(map(source_hash, user_parts(self))),
         }
 
     @cached_property
@@ -324,6 +336,8 @@ class RunConfig:
         """All that the compiled step depends on: every field that is not `per_run`."""
         m = self.model.momentum
         fields = shape_fields(self)
+        if m is None:
+            return {**fields, "versions": self.versions}
         fields["model"]["momentum"]["kernel"] = m.kernel_size
         fields["filters_values"] = m.filters_values
         if m.learn != "none":  # a learned filter's place is part of the graph
@@ -334,6 +348,24 @@ class RunConfig:
     def shape_id(self) -> str:
         return digest(self.shape)
 
+    @property
+    def arm(self) -> str:
+        """Name of the operator's variant in tables; a user's model is one by its class's name."""
+        m = self.model
+        return m.name if m.momentum is None else m.momentum.arm
+
+    @property
+    def gamma(self) -> float | None:
+        """γ of the table (Momentum.scalar_gamma); a user's model may have a setting of that name."""
+        m = self.model
+        return number_of(m, "gamma") if m.momentum is None else m.momentum.scalar_gamma
+
+    def size(self, name: str) -> int | None:
+        """depth, width, heads or head_dim; None where a user's model has no such number."""
+        if name == "head_dim" and isinstance(self.model, Model):
+            return self.model.size_of_head
+        return number_of(self.model, name)
+
     def leaves(self) -> dict[str, Any]:
         """Every resolved leaf as {"model.depth": 2, ...}."""
         return dict(flatten(plain_dict(self)))
@@ -343,48 +375,86 @@ class RunConfig:
         return plain_dict(self)
 
 
-def run_config(data: dict[str, Any]) -> RunConfig:
+def number_of(model: Any, name: str) -> Any:
+    """A model's setting where it has one of that name that is a number; else None."""
+    value = getattr(model, name, None)
+    return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+
+
+def run_config(data: dict[str, Any], facts: dict[str, Any] | None = None) -> RunConfig:
     """Build and check a run from a plain nested dict.
 
+    `facts`: what a record keeps of the user's parts (parts.recorded.facts); given, nothing of the
+    user's is imported, and the run can be read but not trained.
     Raises: UserError naming the key, the value and what is allowed.
     """
     data = dict(data)
     task = data.pop("task", None)
     if not isinstance(task, dict) or "_target_" not in task:
         raise UserError(f"task={plain(task)}: must be a task group (task=recall) with a _target_")
-    fixed = {"task": _section(None, json.dumps(task))}
-    for name, cls in (("model", Model), ("optim", Optim), ("budget", Budget)):
-        if isinstance(data.get(name), dict):  # the runs of a sweep share most of their sections
-            fixed[name] = _section(cls, json.dumps(data.pop(name)))
+    known = "" if facts is None else json.dumps(facts)
+    fixed = {"task": _section("task", json.dumps(task), known)}
+    for name in ("model", "optim", "budget"):
+        if name in data:  # the runs of a sweep share most of their sections
+            value = data.pop(name)
+            if not isinstance(value, dict):
+                raise UserError(f"{name}={plain(value)}: must be a group of settings")
+            fixed[name] = _section(name, json.dumps(value), known)
     return build(RunConfig, data, fixed=fixed)
 
 
 @lru_cache(maxsize=2**16)
-def _section(cls: type | None, text: str) -> Any:
-    """A part of a run, built once for each distinct content; no class means a task."""
+def _section(name: str, text: str, known: str) -> Any:
+    """A section of a run, built once for each distinct content."""
     data = json.loads(text)
-    if cls is None:
-        return _task(data)
-    return build(cls, data, path=f"{cls.__name__.lower()}.")
+    facts = json.loads(known) if known else None
+    if name == "task":
+        return _task(data, facts)
+    if name == "model":
+        return _model(data, facts)
+    return build({"optim": Optim, "budget": Budget}[name], data, path=f"{name}.")
 
 
-def locate(path: str, key: str) -> Any:
-    """The object at a dotted import path.
+def _model(data: dict[str, Any], facts: dict[str, Any] | None) -> Any:
+    target = data.get("_target_", OUR_MODEL)
+    if target == OUR_MODEL:
+        return build(Model, {k: v for k, v in data.items() if k != "_target_"}, path="model.")
+    if not isinstance(target, str):
+        raise UserError(f"model._target_={plain(target)}: must be an import path, my.module.Net")
+    if is_recorded(target, facts):
+        return recorded_model(data, facts.get("model", {}))
+    model = own_model(data)
+    _require_plain(Part("model", "model._target_", target), model, "model")
+    return model
 
-    Raises: UserError where it can't be imported.
-    """
-    module, _, name = str(path).rpartition(".")
-    try:
-        return getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as e:
-        raise UserError(f"{key}={path}: can't be imported ({e})") from e
+
+def _task(data: dict[str, Any], facts: dict[str, Any] | None) -> Any:
+    target = data["_target_"]
+    if not isinstance(target, str):
+        raise UserError(f"task._target_={plain(target)}: must be an import path, my.module.Task")
+    if is_recorded(target, facts):
+        return recorded_task(data, facts.get("task", {}))
+    part = Part("task", "task._target_", target)
+    cls = load(part)
+    part.require(
+        dataclasses.is_dataclass(cls) and isinstance(cls, type), "must be a dataclass (a class)"
+    )
+    values = {k: v for k, v in data.items() if k != "_target_"}
+    if ours(target):
+        return build(cls, values, path="task.")
+    with guarded(part, "can't be built"):
+        task = build(cls, values, path="task.")
+    require_members(part, task)
+    _require_plain(part, task, "task")
+    return task
 
 
-def _task(data: dict[str, Any]) -> Any:
-    cls = locate(data["_target_"], "task._target_")
-    if not dataclasses.is_dataclass(cls):
-        raise UserError(f"task._target_={data['_target_']}: must be a dataclass")
-    return build(cls, {k: v for k, v in data.items() if k != "_target_"}, path="task.")
+def _require_plain(part: Part, built: Any, section: str) -> None:
+    """A record must give back what it was given."""
+    for f in dataclasses.fields(built):
+        value = getattr(built, f.name)
+        part.require(f.init, f"{section}.{f.name}: a field with init=False can't be a setting")
+        part.require(is_plain(value), f"{section}.{f.name} is {value!r}: {PLAIN}")
 
 
 def _rows(gamma: Any) -> list[list]:

@@ -1,19 +1,24 @@
-"""Parameters and FLOPs of a run by formula; no torch."""
+"""Parameters and FLOPs of a run: ours by formula, without torch; a user's model is counted."""
 
 from __future__ import annotations
 
-from orchestrator.config import RunConfig
+from orchestrator.config import Model, RunConfig
+from orchestrator.parts.counts import counts
 
 
 def parameters(run: RunConfig) -> int:
     """All trained numbers of a run."""
     m = run.model
+    if not isinstance(m, Model):
+        return counts(run).params
     return non_embedding_parameters(run) + run.task.vocab * m.width * (1 if m.tied_head else 2)
 
 
 def non_embedding_parameters(run: RunConfig) -> int:
     """Trained numbers without embedding and head."""
     m = run.model
+    if not isinstance(m, Model):
+        return counts(run).params_non_embedding
     inner = m.heads * m.size_of_head
     layer = 4 * m.width * inner + m.width
     if m.hidden:
@@ -37,6 +42,8 @@ def forward_flops(run: RunConfig) -> int:
     the head at the scored positions, where alone it is computed. The filter is no matrix product.
     """
     m, task = run.model, run.task
+    if not isinstance(m, Model):
+        return counts(run).forward_flops
     length = task.length
     scored = len(range(length)[task.scored])
     inner = m.heads * m.size_of_head

@@ -1,7 +1,7 @@
 """From a config tree to what identifies it: plain dicts, the fields of a shape, hashes.
 
 Fields say by their metadata what they are: `label` (a name, never hashed), `per_run` (not part of
-the shape), `task` (somebody's own dataclass, named by its import path).
+the shape), `part` (it may be somebody's own, and is then named by its import path).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class _Field:
     """What the walks over a config need to know of a field."""
 
     name: str
-    task: bool
+    part: bool
     group: bool
     label: bool
     per_run: bool
@@ -36,7 +36,7 @@ def _fields(cls: type) -> tuple[_Field, ...]:
     hints = typing.get_type_hints(cls)
     return tuple(
         _Field(
-            f.name, "task" in f.metadata, "task" in f.metadata or dataclasses.is_dataclass(hints[f.name]),
+            f.name, "part" in f.metadata, "part" in f.metadata or dataclasses.is_dataclass(hints[f.name]),
             bool(f.metadata.get("label")), bool(f.metadata.get("per_run")), f.default,
         )
         for f in dataclasses.fields(cls)
@@ -44,18 +44,21 @@ def _fields(cls: type) -> tuple[_Field, ...]:
 
 
 def plain_dict(obj: Any) -> dict[str, Any]:
-    """A config tree as plain nested dicts; the task with the import path of its class."""
+    """A config tree as plain nested dicts; task and model with their import paths (`target`)."""
     out: dict[str, Any] = {}
     for f in _fields(type(obj)):
         value = getattr(obj, f.name)
         out[f.name] = plain_dict(value) if f.group else value
-        if f.task:
-            out[f.name]["_target_"] = _target(value)
+        if f.part and target(value):
+            out[f.name]["_target_"] = target(value)
     return out
 
 
-def _target(task: Any) -> str:
-    return f"{type(task).__module__}.{type(task).__qualname__}"
+def target(part: Any) -> str | None:
+    """Import path of a task's or model's class; None for our model, the default."""
+    cls = type(part)
+    path = getattr(cls, "_target_", f"{cls.__module__}.{cls.__qualname__}")
+    return None if path == "orchestrator.config.Model" else path
 
 
 def identity(run: RunConfig) -> dict[str, Any]:
@@ -71,16 +74,15 @@ def identity(run: RunConfig) -> dict[str, Any]:
                 continue
             value = getattr(obj, f.name)
             if f.group:
-                value = walk(value)
+                named = {"_target_": target(value)} if f.part and target(value) else {}
+                value = named | walk(value)
                 if value:
                     out[f.name] = value
             elif value != f.default:
                 out[f.name] = value
         return out
 
-    out = walk(run)
-    out["task"] = {"_target_": _target(run.task), **out.get("task", {})}
-    return out
+    return walk(run)
 
 
 def shape_fields(obj: Any) -> dict[str, Any]:
@@ -88,8 +90,8 @@ def shape_fields(obj: Any) -> dict[str, Any]:
     out: dict[str, Any] = {}
     for f in _fields(type(obj)):
         value = getattr(obj, f.name)
-        if f.task:
-            out[f.name] = {"_target_": _target(value), **plain_dict(value)}
+        if f.part and target(value):
+            out[f.name] = {"_target_": target(value), **plain_dict(value)}
         elif f.group:
             out[f.name] = shape_fields(value)
         elif not f.per_run:

@@ -78,7 +78,7 @@ def estimate_s(store: Store, packs: list[Pack], settings: Settings) -> tuple[flo
         run, mode = pack.runs[0], mode_of(pack, settings)
         seconds += train_flops(run) * len(pack.run_ids) / rate[mode]
         if mode == "compiled":
-            shapes[run.shape_id] = COMPILE_S + COMPILE_S_PER_LAYER * run.model.depth
+            shapes[run.shape_id] = COMPILE_S + COMPILE_S_PER_LAYER * (run.size("depth") or 1)
     share = (seconds + sum(shapes.values())) / max(1, at_once(packs, settings))
     return share, bool(measurements)
 
@@ -129,4 +129,4 @@ def _compile(experiment: Experiment, flops: float) -> bool:
     if compiler() is None or ours:
         return False
     saved = flops / EAGER_FLOPS - flops / COMPILED_FLOPS
-    return saved > COMPILE_S + COMPILE_S_PER_LAYER * run.model.depth
+    return saved > COMPILE_S + COMPILE_S_PER_LAYER * (run.size("depth") or 1)

@@ -13,6 +13,8 @@ from typing import Any
 from orchestrator.config import RunConfig
 from orchestrator.launch.compose import Experiment
 from orchestrator.launch.packs import make_packs
+from orchestrator.parts.changes import changed as changes
+from orchestrator.parts.check import check_parts
 from orchestrator.records.attempts import Attempt, attempts, results
 from orchestrator.records.jobs import Holder, holders, passed
 from orchestrator.records.manifests import Member
@@ -49,7 +51,8 @@ class Plan:
     other_code: int
     """Finished runs that other code (same semantic versions) trained."""
     changed: dict[str, int] = field(default_factory=dict)
-    """"model 1 → 2" and so on, with the number of runs that train anew for it."""
+    """"model 1 → 2", "my.parts (operator)" and so on, with the number of runs that train anew for
+    it."""
 
     @property
     def counts(self) -> dict[str, int]:
@@ -63,13 +66,17 @@ class Plan:
     def members(self) -> list[Member]:
         """The manifest's rows."""
         return [
-            Member(r.run_id, self.pack_of[r.run_id], r.model.momentum.arm, r.seed)
+            Member(r.run_id, self.pack_of[r.run_id], r.arm, r.seed)
             for r in (p.run for p in self.runs)
         ]
 
 
 def make_plan(store: Store, sweep: str, experiments: list[Experiment], rerun: bool = False) -> Plan:
-    """Plan a submission against what the store knows."""
+    """Plan a submission against what the store knows.
+
+    Raises: UserError where a part of the user's does not pass its trial.
+    """
+    check_parts(e.run for e in experiments)
     unique: dict[str, Experiment] = {}
     for e in experiments:
         unique.setdefault(e.run.run_id, e)
@@ -94,9 +101,7 @@ def make_plan(store: Store, sweep: str, experiments: list[Experiment], rerun: bo
         if run_id not in states:
             older = trained_as.get(e.run.config_id)
             states[run_id] = "changed" if older else "new"
-            for name, version in (older or {}).items():
-                if e.run.versions[name] != version:
-                    changed[f"{name} {version} → {e.run.versions[name]}"] += 1
+            changed.update(changes(older, e.run) if older else [])
         elif rerun and states[run_id] in DONE:
             states[run_id] = "rerun"
     fresh = [e for r, e in unique.items() if states[r] in ("new", "changed")]

@@ -76,7 +76,7 @@ def plan_lines(plan: Plan, store: Store, console: Console | None = None) -> None
     say = lambda text: console.print(text, soft_wrap=True, highlight=False)
     say(f"sweep {plan.sweep}: {len(plan.runs)} runs ({states}) · store {store.root}")
     for change, runs in plan.changed.items():
-        say(f"{runs} of them were trained by an earlier version: {change}")
+        say(f"{runs} of them were trained by an earlier version; changed: {change}")
     if plan.other_code:
         say(f"{plan.other_code} finished runs were trained by other code of the same version;"
             " --rerun trains them again")  # fmt: skip

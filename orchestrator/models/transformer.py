@@ -10,11 +10,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from orchestrator.config import Model, locate
+from orchestrator.config import Model
 from orchestrator.models.attention import attend
 from orchestrator.models.momentum import causal_filter
 from orchestrator.models.rope import rope_table, rotate
 from orchestrator.models.taps import filtered_layers, shear_taps
+from orchestrator.parts.own import locate
 
 EPS = 1e-6
 """Of every norm."""

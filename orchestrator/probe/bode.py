@@ -14,10 +14,11 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from orchestrator.config import RunConfig, locate
+from orchestrator.config import RunConfig
 from orchestrator.errors import UserError
 from orchestrator.models.momentum import causal_filter
 from orchestrator.models.taps import filter_taps
+from orchestrator.parts.own import locate
 from orchestrator.probe.trained import Layer, Trained
 
 FREQUENCIES = 129

@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import Any
 
 from orchestrator.config import RunConfig, run_config
+from orchestrator.parts.recorded import facts
 from orchestrator.records.store import Store, dumps, read_json, write_new
 
 
@@ -55,6 +56,11 @@ class Pack:
     def versions(self) -> dict[str, int]:
         return self.data["versions"]
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What is kept of the user's parts that its runs name (parts.recorded.facts)."""
+        return self.data.get("facts", {})
+
     def config(self, member: int) -> dict[str, Any]:
         """The plain config of one member."""
         tree = copy.deepcopy(self.data["base"])
@@ -64,7 +70,26 @@ class Pack:
 
     @cached_property
     def runs(self) -> list[RunConfig]:
-        """The members as typed configs, in the order of their slots."""
+        """The members as typed configs with the ids on record, in the order of their slots.
+
+        To be read: nobody's part is imported, so those that name one can't be trained.
+        """
+        return [self._recorded(i) for i in range(len(self.data["members"]))]
+
+    def _recorded(self, member: int) -> RunConfig:
+        run = run_config(self.config(member), self.facts)
+        ids = self.data["members"][member]
+        run.__dict__.update(
+            run_id=ids["run_id"], config_id=ids["config_id"], versions=self.versions,
+            shape_id=self.data["shape_id"],
+        )  # fmt: skip
+        return run
+
+    def trainable(self) -> list[RunConfig]:
+        """The members as this code and the user's parts make them; their ids may be others.
+
+        Raises: UserError where a part can't be imported or has changed beyond its settings.
+        """
         return [run_config(self.config(i)) for i in range(len(self.data["members"]))]
 
     @cached_property
@@ -96,6 +121,7 @@ def new_pack(runs: list[RunConfig], frozen: Frozen, generation: int = 0) -> Pack
         "versions": runs[0].versions,
         "shape_id": runs[0].shape_id,
         "base": base,
+        **({"facts": kept} if (kept := facts(runs[0])) else {}),
     }
     key = [[m["run_id"] for m in members], data["frozen"], generation]
     pack = Pack(hashlib.sha256(json.dumps(key).encode()).hexdigest()[:16], data)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from orchestrator.config import RunConfig
 from orchestrator.cost import tokens_per_step
+from orchestrator.models.transformer import Transformer
 from orchestrator.training.schedule import learning_rate_factor
 from orchestrator.training.slices import SliceState, Slots
 from orchestrator.training.step import Core
@@ -55,7 +56,7 @@ def evaluation_row(
 
 def learned(core: Core, params_NP: Tensor) -> dict[str, Any]:
     """{"gamma" or "taps": one nested list a run} of a learned filter; else nothing."""
-    if "momentum" not in core.sizes:
+    if not isinstance(core.module, Transformer) or "momentum" not in core.sizes:
         return {}
     return {core.module.learn: [core.unflatten(p)["momentum"].tolist() for p in params_NP]}
 

@@ -18,6 +18,7 @@ from lightning.fabric.plugins.environments import LightningEnvironment
 from orchestrator.config import RunConfig
 from orchestrator.cost import forward_flops
 from orchestrator.models.native.serves import serves
+from orchestrator.parts.changes import changed
 from orchestrator.records.attempts import Attempt
 from orchestrator.records.packs import Pack
 from orchestrator.records.provenance import code_version
@@ -56,12 +57,13 @@ def make_fabric(execution: Execution, precision: str) -> Fabric:
 _made: dict[tuple, tuple[Core, Callable, Callable]] = {}
 
 
-def functions(pack: Pack, device: torch.device) -> tuple[Core, Callable, Callable]:
-    """A pack's core, and how a slice of its runs advances (slices.stepwise) and is evaluated.
+def functions(pack: Pack, run: RunConfig, device: torch.device) -> tuple[Core, Callable, Callable]:
+    """A pack's core, and how a slice of its runs advances (slices.stepwise) and is evaluated; `run`
+    is one of them.
 
     Those of a process's last shape are kept: packs of one shape compile once.
     """
-    run, frozen = pack.runs[0], pack.frozen
+    frozen = pack.frozen
     native = frozen.native and device.type == "cpu" and serves(run)
     often = frozen.compile and _evaluates_often(run, len(pack.run_ids))
     key = (run.shape_id, frozen.width, frozen.compile, frozen.native, often, str(device))
@@ -86,7 +88,7 @@ def _evaluates_often(run: RunConfig, members: int) -> bool:
     budget = run.budget
     before = (len(evaluation_steps(budget)) - 1) * (budget.curve_sequences or budget.eval_sequences)
     sequences = members * (before + budget.eval_sequences)
-    return sequences * forward_flops(run) / run.model.depth > EVALUATION_FLOPS
+    return sequences * forward_flops(run) / (run.size("depth") or 1) > EVALUATION_FLOPS
 
 
 def _seeds(runs: list[RunConfig], width: int) -> list[list[int]]:
@@ -110,17 +112,18 @@ class PackTrainer:
     ) -> None:  # fmt: skip
         self.pack, self.attempt, self.execution = pack, attempt, execution
         self.report, self.stopping = report, stopping
-        self.runs: list[RunConfig] = pack.runs
+        self.runs: list[RunConfig] = pack.trainable()
         if [run.run_id for run in self.runs] != pack.run_ids:
+            changes = "; ".join(changed(pack.versions, self.runs[0])) or "other code"
             raise RuntimeError(
-                f"pack {pack.pack_id} was frozen by other code ({pack.versions}); this code is "
-                f"{self.runs[0].versions}: submit again to plan its runs anew"
+                f"pack {pack.pack_id} was frozen before a change ({changes}): "
+                "submit again to plan its runs anew"
             )
         self.shape = self.runs[0]
         torch.set_num_threads(pack.frozen.threads)
         torch.set_flush_denormal(True)  # denormal moments cost 10-100 times a normal product
         self.fabric = make_fabric(execution, self.shape.precision)
-        self.core, self.advance, self.evaluate = functions(pack, self.fabric.device)
+        self.core, self.advance, self.evaluate = functions(pack, self.shape, self.fabric.device)
         self.batches = evaluation_batches(self.shape, self.fabric.device)
         self.seeds = _seeds(self.runs, pack.frozen.width)
 

@@ -12,12 +12,10 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.func import functional_call, grad_and_value
+from torch.func import grad_and_value
 
 from orchestrator.config import RunConfig
-from orchestrator.models.initial import initial_parameters
-from orchestrator.models.taps import filter_taps
-from orchestrator.models.transformer import Transformer
+from orchestrator.models.module import initial_of, logits_of, module_of, taps_of
 from orchestrator.training.optimizer import adamw, clip_factor
 
 DTYPES = {"32-true": torch.float32, "bf16-mixed": torch.float32, "64-true": torch.float64}
@@ -39,18 +37,16 @@ class Core:
     """The functions of one shape: `init`, `step` and `evaluate`, each for one run."""
 
     def __init__(self, run: RunConfig, device: torch.device) -> None:
-        task = run.task
         self.dtype = DTYPES[run.precision]
-        with torch.device("cpu"):
-            module = Transformer(run.model, task.vocab, task.length, task.scored)
-        self.module = module.to(device, self.dtype)
-        self.sizes = {n: p.shape for n, p in module.named_parameters()}
+        self.module = module_of(run).to(device, self.dtype)
+        self.scored = run.task.scored
+        self.sizes = {n: p.shape for n, p in self.module.named_parameters()}
         self.optim = run.optim
         self.device = device
 
     def init(self, run: RunConfig) -> RunTensors:
         """One run's initial tensors, on the CPU, in the parameters' type."""
-        values = initial_parameters(self.module, run.model, run.seed_init)
+        values = initial_of(self.module, run)
         clip = float("inf") if run.optim.clip is None else run.optim.clip
 
         def scalar(x: float) -> Tensor:
@@ -58,7 +54,7 @@ class Core:
 
         return RunTensors(
             torch.cat([values[n].flatten() for n in self.sizes]).to(self.dtype),
-            filter_taps(run.model).to(self.dtype),
+            taps_of(run).to(self.dtype),
             scalar(run.optim.lr), scalar(run.optim.weight_decay), scalar(clip),
         )  # fmt: skip
 
@@ -69,7 +65,7 @@ class Core:
 
     def logits(self, params: dict[str, Tensor], taps: Tensor, tokens: Tensor) -> Tensor:
         """(B, scored, V), in the parameters' type."""
-        return functional_call(self.module, params, (tokens, taps)).to(self.dtype)
+        return logits_of(self.module, self.scored, params, taps, tokens).to(self.dtype)
 
     def step(
         self, params_P: Tensor, mean_P: Tensor, square_P: Tensor, taps: Tensor,

@@ -156,7 +156,13 @@ def test_a_diverged_run_is_an_outcome(sweep_file, tiny):
 
 def test_a_failing_pack_is_reported_and_retried(sweep_file, tiny):
     module = Path("mine.py")
-    module.write_text("def attend(q, k, v):\n    raise RuntimeError('no luck today')\n")
+    module.write_text(
+        "import sys\nfrom pathlib import Path\nfrom orchestrator.models import attention\n"
+        "def attend(q, k, v):\n"
+        "    if 'worker' in sys.argv[0] and not Path('mended').exists():\n"
+        "        raise RuntimeError('no luck today')\n"
+        "    return attention.attend(q, k, v)\n"
+    )
     words = [*tiny, "model.attention=mine.attend", "model.depth=1", "seed=0"]
     env = {**os.environ, "PYTHONPATH": str(Path.cwd())}
     command = [sys.executable, "-m", "orchestrator"]
@@ -175,7 +181,7 @@ def test_a_failing_pack_is_reported_and_retried(sweep_file, tiny):
     (status,) = json.loads(orchestrator("status", "small", "--json").stdout)
     assert status["counts"] == {"failed": 2}
     assert status["errors"][0]["error"] == "RuntimeError: no luck today"
-    module.write_text("from orchestrator.models.attention import attend\n")
+    Path("mended").touch()
     assert submit().returncode == 0
     assert set(table("results")["status"]) == {"completed"}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orchestrator.config import RunConfig
+from orchestrator.config import Model, RunConfig
 
 LONGEST = 256
 """Longest sequence: a longer one's scores leave the cache."""
@@ -14,6 +14,8 @@ def serves(run: RunConfig) -> bool:
     """Whether models/native/train.cpp holds a run's model: float32, the plain filter after the
     rotary embedding on queries and keys, our attention, a short sequence, a narrow model."""
     m, momentum = run.model, run.model.momentum
+    if not isinstance(m, Model):
+        return False
     ours = momentum.operator is None and m.attention is None and momentum.learn == "none"
     plain = momentum.placement == "post_rope" and not momentum.filters_values
     small = run.task.length <= LONGEST and m.width <= WIDEST
