@@ -17,20 +17,29 @@ from orchestrator.cost import (
 def describe(run: RunConfig, arm: str, seed: int) -> dict[str, Any]:
     """The names people sort by, then every leaf of the resolved config ("model.depth", ...).
 
-    `arm`, `seed`: as the sweep calls them. Lists are JSON, so that a column has one type.
+    `arm`, `seed`: as the sweep calls them. Lists are JSON, so that a column has one type. None where
+    a user's model has no such size, or an older record says nothing of a user's part.
     """
     leaves = {k: _cell(v) for k, v in run.leaves().items()}
-    leaves["model.momentum.arm"], leaves["seed"] = arm, seed
-    m = run.model
+    leaves["seed"] = seed
+    if run.model.momentum is not None:
+        leaves["model.momentum.arm"] = arm
+    priced = (tokens_per_step, parameters, non_embedding_parameters, train_flops)
+    tokens, params, inner, flops = (f(run) if _countable(run) else None for f in priced)
     return {
         "run_id": run.run_id, "arm": arm, "task": run.task.name,
-        "depth": m.depth, "width": m.width, "heads": m.heads, "head_dim": m.size_of_head,
-        "gamma": m.momentum.scalar_gamma, "lr": run.optim.lr, "batch": run.budget.batch,
-        "tokens_per_step": tokens_per_step(run), "seed": seed, "seed_init": run.seed_init,
-        "seed_data": run.seed_data, "params": parameters(run),
-        "params_non_embedding": non_embedding_parameters(run), "flops": train_flops(run),
+        **{name: run.size(name) for name in ("depth", "width", "heads", "head_dim")},
+        "gamma": run.gamma, "lr": run.optim.lr, "batch": run.budget.batch,
+        "tokens_per_step": tokens, "seed": seed, "seed_init": run.seed_init,
+        "seed_data": run.seed_data, "params": params,
+        "params_non_embedding": inner, "flops": flops,
         "chance": run.task.chance, "chance_loss": run.task.chance_loss, **leaves,
     }  # fmt: skip
+
+
+def _countable(run: RunConfig) -> bool:
+    """Whether a run says enough to be counted: packs frozen before they kept it do not."""
+    return run.task.vocab is not None
 
 
 def _cell(value: Any) -> Any:

@@ -52,18 +52,19 @@ def plan_text(plans: list[Plan]) -> None:
     console = Console()
     table = Table("depth", "width", "heads", "runs", "to train", "parameters", "FLOPs to train")
     train = {r.run_id for r in plan.to_train}
-    groups: dict[tuple[int, int, int], list] = {}
+    groups: dict[tuple[int | None, ...], list] = {}
     for p in plan.runs:
-        m = p.run.model
-        groups.setdefault((m.depth, m.width, m.heads), []).append(p.run)
-    for (depth, width, heads), runs in sorted(groups.items()):
+        key = tuple(p.run.size(name) for name in ("depth", "width", "heads"))
+        groups.setdefault(key, []).append(p.run)
+    for key, runs in sorted(groups.items(), key=lambda item: [n or 0 for n in item[0]]):
         sizes = sorted({parameters(r) for r in runs})
         span = f"{sizes[0]:,}" if len(sizes) == 1 else f"{sizes[0]:,}-{sizes[-1]:,}"
         mine = [r for r in runs if r.run_id in train]
         flops = sum(train_flops(r) for r in mine)
         table.add_row(
-            str(depth), str(width), str(heads), str(len(runs)), str(len(mine)), span, f"{flops:.3g}"
-        )
+            *("" if n is None else str(n) for n in key), str(len(runs)), str(len(mine)), span,
+            f"{flops:.3g}",
+        )  # fmt: skip
     console.print(table)
     plan_lines(plan, open_store(), console)
 

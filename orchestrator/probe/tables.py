@@ -16,7 +16,7 @@ from orchestrator.probe.bode import response_rows
 from orchestrator.probe.causal import causal_rows
 from orchestrator.probe.heads import head_rows
 from orchestrator.probe.spectra import spectra_rows
-from orchestrator.probe.trained import Trained
+from orchestrator.probe.trained import Trained, opened
 from orchestrator.probe.weights import kept_weights
 from orchestrator.records.attempts import attempts, results
 from orchestrator.records.collect import write_parquet
@@ -70,7 +70,7 @@ def measure_sweep(store: Store, sweep: Sweep, census: Census) -> Iterator[Frames
         pack = read_pack(store, pack_id)
         done = results(attempts(store, pack_id))
         kept = kept_weights(store, pack_id, set(members))
-        for run in pack.runs:
+        for slot, run in enumerate(pack.runs):
             member = members.get(run.run_id)
             if member is None:
                 continue
@@ -82,7 +82,7 @@ def measure_sweep(store: Store, sweep: Sweep, census: Census) -> Iterator[Frames
                 census.without.append(run.run_id)
             else:
                 census.probed += 1
-                yield measure(run, kept[run.run_id], member.arm, member.seed)
+                yield measure(opened(pack, slot), kept[run.run_id], member.arm, member.seed)
 
 
 def write(folder: Path, found: list[Frames], sweep: str) -> tuple[Frames, list[Path]]:

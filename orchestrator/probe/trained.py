@@ -12,9 +12,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from orchestrator.config import RunConfig
+from orchestrator.config import Model, RunConfig
+from orchestrator.errors import UserError
+from orchestrator.identity import target
 from orchestrator.models.taps import filter_taps
 from orchestrator.models.transformer import Attention, Transformer
+from orchestrator.parts.changes import changed
+from orchestrator.records.packs import Pack
 from orchestrator.training.data import evaluation_batches
 
 RECORDED = 256
@@ -31,6 +35,25 @@ class Layer:
     """(B, H, T, D) a stream: out of the filter."""
     pattern_BHTT: Tensor
     """Attention of position t (third axis) to position s (last)."""
+
+
+def opened(pack: Pack, slot: int) -> RunConfig:
+    """A pack's run with the parts that it names, to be opened.
+
+    Raises: UserError where its model is no transformer of ours, or a part has changed since.
+    """
+    recorded = pack.runs[slot]
+    if not isinstance(recorded.model, Model):
+        raise UserError(
+            f"run {recorded.run_id}: its model is {target(recorded.model)}; probe opens our own alone"
+        )
+    run = pack.trainable(slot)
+    sources = {name: v for name, v in run.versions.items() if isinstance(v, str)}
+    if any(pack.versions.get(name) != v for name, v in sources.items()):
+        changes = "; ".join(changed(pack.versions, run))
+        raise UserError(f"run {recorded.run_id}: changed since it was trained: {changes}")
+    run.__dict__["run_id"] = recorded.run_id  # what it is called on record
+    return run
 
 
 class Trained:

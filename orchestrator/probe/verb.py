@@ -14,6 +14,7 @@ from orchestrator.probe.bode import responses
 from orchestrator.probe.progress import counted
 from orchestrator.probe.summary import of_run, of_sweep
 from orchestrator.probe.tables import Census, measure, measure_sweep, write
+from orchestrator.probe.trained import opened
 from orchestrator.probe.weights import kept_weights
 from orchestrator.records.load import find_run
 from orchestrator.records.manifests import read_sweep, sweep_names
@@ -45,7 +46,7 @@ def probe(name: str, output: Path) -> dict[str, Any]:
 
 def _probe_run(store, name: str) -> dict[str, Any]:
     pack, slot = find_run(store, name)
-    run = pack.runs[slot]
+    run = opened(pack, slot)
     kept = kept_weights(store, pack.pack_id, {run.run_id}).get(run.run_id)
     if kept is None:
         rows = [r.row() for r in responses(run)]
@@ -53,5 +54,5 @@ def _probe_run(store, name: str) -> dict[str, Any]:
         return {"run_id": run.run_id, "responses": rows}
     if not all(p.isfinite().all() for p in kept.values()):
         raise UserError(f"run {run.run_id}: it diverged; its weights are not finite")
-    frames = measure(run, kept, run.model.momentum.arm, run.seed)
+    frames = measure(run, kept, run.arm, run.seed)
     return {"run_id": run.run_id, **of_run(frames)}

@@ -85,17 +85,17 @@ class Pack:
         )  # fmt: skip
         return run
 
-    def trainable(self) -> list[RunConfig]:
-        """The members as this code and the user's parts make them; their ids may be others.
+    def trainable(self, member: int) -> RunConfig:
+        """A member as this code and the user's parts make it; its id may be another by now.
 
-        Raises: UserError where a part can't be imported or has changed beyond its settings.
+        Raises: UserError where a part can't be imported, or takes other settings than on record.
         """
-        return [run_config(self.config(i)) for i in range(len(self.data["members"]))]
+        return run_config(self.config(member))
 
     @cached_property
     def first(self) -> RunConfig:
         """The first member, for what all of them share: their shape, budget and price."""
-        return self.runs[0] if "runs" in self.__dict__ else run_config(self.config(0))
+        return self.runs[0] if "runs" in self.__dict__ else self._recorded(0)
 
 
 def assign(tree: dict[str, Any], key: str, value: Any) -> None:

@@ -54,7 +54,7 @@ def wandb_id(own_id: str, generation: int) -> str:
 def run_identity(pack: Pack, slot: int, sweep: str, member: Member | None) -> Identity:
     """Names and flat config of a pack's run; `member` holds the names the sweep gives it."""
     run = pack.runs[slot]
-    arm = member.arm if member else run.model.momentum.arm
+    arm = member.arm if member else run.arm
     seed = member.seed if member else run.seed
     tags = (f"sweep:{sweep}", run.task.name, arm)
     return Identity(
@@ -66,11 +66,11 @@ def run_identity(pack: Pack, slot: int, sweep: str, member: Member | None) -> Id
 def pack_identity(pack: Pack, sweep: str) -> Identity:
     """Names and config of a whole pack as one W&B run; the config is what its members share."""
     each = [
-        _config(pack, run, run.model.momentum.arm, run.seed, sweep) for run in pack.runs
+        _config(pack, run, run.arm, run.seed, sweep) for run in pack.runs
     ]  # fmt: skip
     shared = {k: v for k, v in each[0].items() if all(e.get(k) == v for e in each)}
     run = pack.first
-    name = f"{run.task.name}-L{run.model.depth}-d{run.model.width}-{len(each)}runs"
+    name = f"{run.task.name}{_sizes(run)}-{len(each)}runs"
     shared["runs"] = len(each)
     return Identity(
         wandb_id(f"pack-{pack.pack_id}", pack.generation), name, sweep, "pack",
@@ -80,16 +80,23 @@ def pack_identity(pack: Pack, sweep: str) -> Identity:
 
 def readable_name(run: RunConfig, arm: str, seed: int) -> str:
     """recall-L2-d64-γ0.5-s3; an arm other than raw stands behind the task."""
-    m = run.model
-    gamma = m.momentum.scalar_gamma
+    momentum, gamma = run.model.momentum, run.gamma
     if gamma is not None:
-        what = f"γ{gamma:g}"
-    elif m.momentum.learn != "none":
-        what = f"learned-{m.momentum.learn}"
+        what = f"-γ{gamma:g}"
+    elif momentum is None:  # a user's model
+        what = ""
+    elif momentum.learn != "none":
+        what = f"-learned-{momentum.learn}"
     else:
-        what = "taps"
+        what = "-taps"
     task = run.task.name if arm == "raw" else f"{run.task.name}-{arm}"
-    return f"{task}-L{m.depth}-d{m.width}-{what}-s{seed}"
+    return f"{task}{_sizes(run)}{what}-s{seed}"
+
+
+def _sizes(run: RunConfig) -> str:
+    """-L2-d64, as far as the model has them."""
+    sizes = (("L", run.size("depth")), ("d", run.size("width")))
+    return "".join(f"-{letter}{n}" for letter, n in sizes if n is not None)
 
 
 def ended(ending: Ending, last_step: int) -> Ending:

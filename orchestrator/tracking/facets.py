@@ -38,8 +38,10 @@ def facets(store: Store, sweep: Sweep) -> Facets:
             member = sweep.members.get(run.run_id)
             if member is not None:
                 arms.add(member.arm)
-                depths.add(run.model.depth)
-                learned |= run.model.momentum.learn != "none"
+                if run.size("depth") is not None:
+                    depths.add(run.size("depth"))
+                momentum = run.model.momentum
+                learned |= momentum is not None and momentum.learn != "none"
     metric = sweep.law.get("metric", "val_loss")
     return Facets(
         sweep.name, metric, tuple(sorted(arms)), tuple(sorted(depths)), learned, len(sweep.members)

@@ -112,7 +112,7 @@ class PackTrainer:
     ) -> None:  # fmt: skip
         self.pack, self.attempt, self.execution = pack, attempt, execution
         self.report, self.stopping = report, stopping
-        self.runs: list[RunConfig] = pack.trainable()
+        self.runs: list[RunConfig] = [pack.trainable(i) for i in range(len(pack.run_ids))]
         if [run.run_id for run in self.runs] != pack.run_ids:
             changes = "; ".join(changed(pack.versions, self.runs[0])) or "other code"
             raise RuntimeError(
