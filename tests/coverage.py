@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import binom
 
-from analysis.laws.gamma_star import fit
+from analysis.gamma_star import fit
 from tests.worlds import CENSORED, DEPTHS_5, DEPTHS_8, FULL, World, power, table_of
 
 B = 0.74

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from analysis.table import Table, from_frame
+from analysis.tables.table import Table, from_frame
 
 DEPTHS_5 = (1, 2, 3, 4, 6)
 DEPTHS_8 = (1, 2, 3, 4, 6, 8, 12, 16)

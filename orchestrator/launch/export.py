@@ -27,7 +27,7 @@ from orchestrator.records.packs import read_pack
 from orchestrator.records.store import Store, open_store
 
 _SCIENCE = ("model", "task", "optim", "budget", "precision", "seed", "seed_init", "seed_data")
-_RESULTS = ("table.parquet", "curves.parquet", "laws.json", "report.html")
+_RESULTS = ("table.parquet", "curves.parquet", "laws.json", "fit.json", "report.html")
 _SECRET = ("KEY", "TOKEN", "SECRET", "PASSWORD")
 
 

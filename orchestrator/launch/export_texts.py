@@ -8,6 +8,7 @@ CONTENTS = {
     "table.parquet": "one row a run",
     "curves.parquet": "one row a run and evaluation",
     "laws.json": "the fitted laws with intervals and verdicts",
+    "fit.json": "the whole fit, from which figures and report are drawn without fitting again",
     "report.html": "the analysis on one page",
     "configs.jsonl": "the resolved config of every run, by run id",
     "submissions.jsonl": "what was submitted: overrides, commit, package versions, frozen analysis",

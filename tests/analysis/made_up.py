@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from analysis.laws.gamma_star.outcome import (
+from analysis.gamma_star.records import (
     DepthCurve,
     DepthLine,
     FitResult,
@@ -14,7 +14,7 @@ from analysis.laws.gamma_star.outcome import (
     Optimum,
     RivalFit,
 )
-from analysis.laws.result import Law, Parameter
+from analysis.tables.laws_json import Law, Parameter
 
 GRID = np.array([0, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4])
 

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.arms.judge import judge
-from analysis.arms.numbers import mean, median_steps, rate_gap
 from analysis.cli import main
-from analysis.groups import load_groups
+from analysis.contrasts.arms import compare_arms
+from analysis.stats.tests import mean, median_time, proportion_gap
+from analysis.tables.groups import load_groups
 
 CHANCE = 1 / 24
 TOP = np.log(24)
@@ -55,7 +55,7 @@ def saved(runs: pd.DataFrame, folder):
 
 
 def judged(runs, folder, **choices):
-    return judge(load_groups(saved(runs, folder)), **choices)
+    return compare_arms(load_groups(saved(runs, folder)), **choices)
 
 
 def test_each_arm_is_judged_at_its_best_setting_on_seeds_that_did_not_choose(tmp_path):
@@ -99,8 +99,8 @@ def test_tuning_seeds_choose_and_all_others_judge(tmp_path):
     ((label, table),) = tables.items()
     from dataclasses import replace
 
-    choice = replace(table.choice, tuning_seeds=(0,))
-    rows = judge({label: replace(table, choice=choice)}).rows
+    primary = replace(table.primary, tuning_seeds=(0,))
+    rows = compare_arms({label: replace(table, primary=primary)}).rows
     assert {r["seeds"] for r in rows} == {7} and {r["chosen"] for r in rows} == {
         "chosen on seeds 0"
     }
@@ -162,16 +162,16 @@ def test_bad_flags_are_one_line(flags, said, tmp_path, capsys):
 
 def test_uncensored_steps_have_the_interval_of_student():
     steps = np.exp(np.random.default_rng(1).normal(5, 0.4, 6))
-    found = median_steps(steps, np.full(6, 1e6))
+    found = median_time(steps, np.full(6, 1e6))
     assert found == pytest.approx(tuple(np.exp(mean(np.log(steps)))), rel=0.04)
 
 
 def test_censored_steps_are_no_mean_of_those_that_solved():
     steps = np.array([200.0, 300.0, np.nan, np.nan, np.nan])
-    middle, low, high = median_steps(steps, np.full(5, 400.0))
+    middle, low, high = median_time(steps, np.full(5, 400.0))
     assert middle is None and low > 150 and high is None
 
 
 def test_five_of_five_against_none_of_five():
-    gap = rate_gap(5, 5, 0, 5)
+    gap = proportion_gap(5, 5, 0, 5)
     assert gap["p"] == pytest.approx(0.00195, abs=2e-4) and gap["low"] > 0.3

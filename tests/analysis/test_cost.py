@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 
 from analysis.cli import main
-from analysis.cost.ratio import costs
-from analysis.cost.reach import log_steps
-from analysis.groups import load_groups
+from analysis.contrasts.cost import costs
+from analysis.tables.curves import log_steps
+from analysis.tables.groups import load_groups
 
 CHANCE = 1 / 24
 STEPS = np.unique(np.geomspace(8, 1000, 24).round()).astype(int)

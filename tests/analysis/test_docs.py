@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 import analysis
-from analysis.arms.judge import judge
-from analysis.forensics import of_table
-from analysis.groups import load_groups
+from analysis.contrasts.arms import compare_arms
+from analysis.tables.groups import load_groups
+from analysis.tables.probe import of_table
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 TABLES = sorted(DOCS.glob("data/*/table.parquet"))
@@ -31,7 +31,7 @@ def test_each_table_is_whole_and_its_arms_can_be_judged(path):
     for table in groups.values():
         assert table.curves_path is not None and table.runs["run_id"].is_unique
         assert set(table.runs["status"]) <= {"completed", "diverged"}
-    assert all(r["seeds"] >= 1 for r in judge(groups).rows)
+    assert all(r["seeds"] >= 1 for r in compare_arms(groups).rows)
 
 
 def test_the_exponent_quoted_is_the_one_fitted():
@@ -42,7 +42,7 @@ def test_the_exponent_quoted_is_the_one_fitted():
 
 
 def test_the_one_layer_accuracies_quoted_are_those_judged():
-    rows = judge(load_groups(DOCS / "data/single_layer_induction_small/table.parquet")).rows
+    rows = compare_arms(load_groups(DOCS / "data/single_layer_induction_small/table.parquet")).rows
     text = (DOCS / "claims.md").read_text()
     one = {r["arm"]: r for r in rows if r["task"].startswith("induction") and r["depth"] == 1}
     said = [f"{one['raw'][k]:.3f}".lstrip("0")

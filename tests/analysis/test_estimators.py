@@ -6,17 +6,18 @@ import numpy as np
 import pytest
 
 from analysis.errors import InputError
-from analysis.estimators.fit import fit
-from analysis.estimators.lad import polish
-from analysis.estimators.linear import Linear, LogLinear
-from analysis.estimators.loglog import censored, random_effects
-from analysis.estimators.newton import minimise, objective
-from analysis.estimators.objective import Loss, parse_loss
-from analysis.estimators.offset import BoxCox, SignedOffset
-from analysis.estimators.powersum import PowerSum
-from analysis.estimators.smooth_minimum import minima
-from analysis.estimators.varpro import nonnegative
-from analysis.laws import chinchilla, offset_power, power
+from analysis.forms import chinchilla, offset_power, power
+from analysis.forms.fit import fit
+from analysis.forms.models.linear import Linear, LogLinear
+from analysis.forms.models.offset import BoxCox, SignedOffset
+from analysis.forms.models.power_sum import PowerSum
+from analysis.forms.models.power_sum_starts import nonnegative
+from analysis.stats.censored_line import Estimates, interval, regress
+from analysis.stats.lad import polish
+from analysis.stats.losses import Loss, parse_loss
+from analysis.stats.minima import minima
+from analysis.stats.optimise import minimise, objective
+from analysis.stats.tests import holm
 
 RANDOM = np.random.default_rng(0)
 Z = RANDOM.normal(size=(20, 2))
@@ -196,7 +197,40 @@ def test_minima_of_smooth_curves_and_their_edges():
 
 def test_a_bound_pulls_the_line_and_is_not_taken_as_a_number():
     x = np.arange(1.0, 9.0)
-    y, sd, side = 2 * x + 1, np.full(8, 0.05), np.zeros(8)
-    y[-1], side[-1] = 12.0, 1  # the last is at least 12; the truth is 17
-    assert censored(x, y, sd, side).slope == pytest.approx(2, abs=0.05)
-    assert random_effects(x, y, sd).slope < 1.9
+    y, sd = 2 * x + 1, np.full(8, 0.05)
+    low = np.full(8, -np.inf)
+    y[-1], low[-1] = np.nan, 12.0  # the last is at least 12; the truth is 17
+    design = np.column_stack([np.ones(8), x])
+    points = Estimates(y, sd, low, np.full(8, np.inf))
+    slope, below, above = interval(points, design, 1)
+    assert slope == pytest.approx(2, abs=0.05) and below < 2 < above
+    taken = Estimates(np.where(np.isfinite(y), y, 12.0), sd, low, points.high)
+    assert regress(taken, design).coefficients[1] < 1.9
+
+
+def test_holm_is_statsmodels_and_keeps_the_order():
+    from statsmodels.stats.multitest import multipletests
+
+    for count in (1, 2, 7, 40):
+        p = RANDOM.random(count) ** 3
+        p[:2] = p[0]  # ties
+        assert holm(list(p)) == pytest.approx(multipletests(p, method="holm")[1])
+    assert holm([]) == []
+
+
+def test_a_slope_through_edges_has_an_interval_however_noisy_its_bounds():
+    """A line with bounds gives a finite, ordered interval that holds its truth, or says it has none."""
+    hits = []
+    for seed in range(60):
+        r = np.random.default_rng(seed)
+        x = np.sort(r.uniform(0, 5, 9))
+        y, sd = 1 - 0.6 * x + r.normal(0, 0.15, 9), np.full(9, 0.1)
+        cut = -0.6 * r.uniform(3, 5)
+        low, high = np.full(9, -np.inf), np.full(9, np.inf)
+        y, high = np.where(y < cut, np.nan, y), np.where(y < cut, cut, high)
+        points = Estimates(y, sd, low, high)
+        slope, below, above = interval(points, np.column_stack([np.ones(9), x]), 1)
+        assert below < slope < above and not np.isnan([below, above]).any()
+        hits.append(below <= -0.6 <= above)
+    # at a true coverage of 95 % fewer than 51 of 60 has a chance of 1e-3
+    assert sum(hits) >= 51

@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from analysis.figures import figures, plot, style
+from analysis.show.figures import figures, plot, style
 from tests.analysis import made_up
 
 

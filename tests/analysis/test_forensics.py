@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 
 from analysis.errors import InputError
-from analysis.figures import plot, style
-from analysis.figures.forensics import figures
-from analysis.forensics import of_table
+from analysis.show.figures import plot, style
+from analysis.show.figures.forensics import figures
+from analysis.tables.probe import of_table
 from tests.analysis import made_up
 
 OMEGA = np.linspace(0, np.pi, 129)

@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.laws.gamma_star import fit
-from analysis.laws.gamma_star.censored import maximise
-from analysis.laws.gamma_star.curve import with_slope
-from analysis.laws.gamma_star.shrink import shrink
-from analysis.table import Table, from_frame
+from analysis.gamma_star import fit
+from analysis.gamma_star.curve import with_slope
+from analysis.stats.censored_line import maximise
+from analysis.stats.shrinkage import shrink_variances
+from analysis.tables.table import Table, from_frame
 from tests.worlds import CENSORED, DEPTHS_8, World, power, simulate, table_of
 
 QUIET = World("quiet", power(2.0, 0.74), depths=DEPTHS_8, seeds=3, noise=0.03, tuned=False)
@@ -86,7 +86,7 @@ def test_saturated_metric_has_no_optimum_with_a_narrow_interval():
 def test_fewer_than_six_depths_are_never_supported():
     few = World("few", power(4.17, 0.74), depths=(1, 2, 4, 8, 16), seeds=6, noise=0.01)
     (law,) = fit(table(rows(few)), explore=False).laws
-    assert law.verdict == "not distinguishable" and "5" in law.checks["depths"]["words"]
+    assert law.verdict == "not distinguishable" and "5" in law.checks["depths"]["finding"]
 
 
 def test_one_rate_for_all_depths_is_never_supported():
@@ -94,7 +94,7 @@ def test_one_rate_for_all_depths_is_never_supported():
     assert fit(table(rows(tuned)), explore=False).laws[0].verdict == "supported"
     one_rate = fit(table(rows(tuned.but(tuned=False))), explore=False).laws[0]
     assert one_rate.verdict == "not distinguishable"
-    assert "one learning rate" in one_rate.checks["learning_rate"]["words"]
+    assert "one learning rate" in one_rate.checks["learning_rate"]["finding"]
 
 
 def test_rate_is_chosen_on_other_seeds_than_those_reported():
@@ -260,10 +260,10 @@ def test_censored_regression_equals_direct_maximisation():
 def test_shrinkage_pools_what_agrees_and_leaves_what_does_not():
     random = np.random.default_rng(3)
     alike = random.chisquare(4, 200) / 4
-    shrunk, df = shrink(alike, np.full(200, 4.0))
+    shrunk, df = shrink_variances(alike, np.full(200, 4.0))
     assert shrunk.std() < 0.35 * alike.std() and df.min() > 15
     apart = alike * np.exp(random.normal(0, 2, 200))
-    shrunk, df = shrink(apart, np.full(200, 4.0))
+    shrunk, df = shrink_variances(apart, np.full(200, 4.0))
     assert np.corrcoef(np.log(shrunk), np.log(apart))[0, 1] > 0.95 and df.max() < 10
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from analysis.laws.gamma_star.learning_rate import choose
+from analysis.gamma_star.learning_rate import choose
 
 RATES = np.geomspace(1e-4, 1.6e-3, 5)
 
@@ -42,16 +42,16 @@ def test_the_rate_follows_gamma():
 def test_a_rate_at_the_edge_is_flagged():
     frame, y = runs(lambda d, g: 8e-3)
     rates = choose(frame, y, (0,))
-    assert rates.check["passed"] is False and "edge" in rates.check["words"]
+    assert rates.check["passed"] is False and "edge" in rates.check["finding"]
     assert rates.table["at_edge"].all()
 
 
 def test_few_rates_and_tuning_on_the_reported_seed_are_flagged():
     frame, y = runs(lambda d, g: 4e-4, rates=RATES[1:4])
-    assert "fewer than 5 rates" in choose(frame, y, (0,)).check["words"]
+    assert "fewer than 5 rates" in choose(frame, y, (0,)).check["finding"]
     frame, y = runs(lambda d, g: 4e-4, seeds=(0,))
     rates = choose(frame, y, None)
-    assert rates.check["passed"] is False and "reported seeds" in rates.check["words"]
+    assert rates.check["passed"] is False and "reported seeds" in rates.check["finding"]
 
 
 def test_without_named_tuning_seeds_the_first_half_tunes():
@@ -66,5 +66,5 @@ def test_rates_that_differ_by_depth_count_as_tuned_elsewhere():
     one_each = frame["lr"] == np.where(frame["depth"] == 1, RATES[3], RATES[1])
     frame, y = frame[one_each].reset_index(drop=True), y[one_each]
     rates = choose(frame, y, None)
-    assert rates.check["passed"] and "outside this table" in rates.check["words"]
+    assert rates.check["passed"] and "outside this table" in rates.check["finding"]
     assert rates.use.all()

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.laws.general import fit_table
+from analysis.forms.law import fit_table
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 EPOCH = DATA / "chinchilla_epoch_svg_extracted.csv"

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import report
-from analysis.compare import compare
+from analysis.contrasts.sides import compare_sides as compare
 from analysis.errors import InputError
-from analysis.table import Choice, Table
+from analysis.show.html import page as report
+from analysis.tables.table import Primary, Table
 from tests.analysis import made_up
 
 
@@ -31,8 +31,8 @@ def page():
             for c in f.curves
         ]
     )
-    loaded = Table(Path("made/up/table.parquet"), runs, "demo", Choice(), len(runs))
-    return report.html(loaded, result)
+    loaded = Table(Path("made/up/table.parquet"), runs, "demo", Primary(), len(runs))
+    return report.of_fit(loaded, result)
 
 
 def test_report_needs_nothing_else(page):

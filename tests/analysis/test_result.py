@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from analysis.errors import InputError
-from analysis.laws.result import Law, Parameter, dumps, read, write
+from analysis.tables.laws_json import Law, Parameter, dumps, read, write
 
 LAW = Law(
     law="gamma_star", form="gamma*(N) = a * N^-b", metric="val_loss", arm="raw",

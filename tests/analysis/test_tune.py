@@ -14,9 +14,9 @@ import pytest
 import yaml
 
 from analysis.cli import main
-from analysis.laws.gamma_star.learning_rate import choose
-from analysis.table import load
-from analysis.tune import tune
+from analysis.gamma_star.learning_rate import choose
+from analysis.gamma_star.second_stage import second_stage
+from analysis.tables.table import load
 from tests.worlds import CHANCE, loss
 
 COARSE = (0.0, 0.05, 0.2, 0.8, 3.2)
@@ -79,7 +79,7 @@ def saved(runs: pd.DataFrame, folder):
 
 
 def test_the_rate_and_the_grid_of_each_depth(tmp_path):
-    chosen = tune(load(saved(tuning(), tmp_path)))
+    chosen = second_stage(load(saved(tuning(), tmp_path)))
     assert [(c.arm, c.depth) for c in chosen] == [
         (a, d) for a in ("raw", "norm_matched") for d in (1, 2, 4)
     ]
@@ -96,7 +96,7 @@ def test_the_rate_and_the_grid_of_each_depth(tmp_path):
 
 
 def test_an_edge_and_too_few_rates_are_said(tmp_path):
-    chosen = tune(load(saved(tuning(rates=RATES[:2]), tmp_path)))
+    chosen = second_stage(load(saved(tuning(rates=RATES[:2]), tmp_path)))
     said = " ".join(chosen[0].notes)
     assert "EDGE: the largest rate" in said and "2 rates tried; 5 are needed" in said
 
@@ -105,7 +105,7 @@ def test_diverged_runs_push_the_rate_down(tmp_path):
     runs = tuning()
     lost = runs["lr"] > 1.5 * runs["depth"].map(wanted)
     runs.loc[lost, ["status", "val_loss"]] = ["diverged", np.nan]
-    assert tune(load(saved(runs, tmp_path)))[0].lr < wanted(1) * 1.2
+    assert second_stage(load(saved(runs, tmp_path)))[0].lr < wanted(1) * 1.2
 
 
 def expand(text: str) -> list[tuple]:
@@ -134,7 +134,7 @@ def test_its_table_shows_that_the_rates_were_tuned(tmp_path, capsys):
     runs = frame(cells)
     for _, part in runs.groupby("arm"):
         rates = choose(part.reset_index(drop=True), np.log(part["val_loss"].to_numpy()), (100,))
-        assert rates.check["passed"], rates.check["words"]
+        assert rates.check["passed"], rates.check["finding"]
         used = part[rates.use]
         assert len(used) == 3 * 7 * 8 and 100 not in set(used["seed"])
         assert set(rates.table["rates"]) == {5}
@@ -146,7 +146,7 @@ def test_a_reported_rate_far_from_the_wanted_one_fails_the_check(tmp_path, capsy
     runs = runs[runs["arm"] == "raw"].reset_index(drop=True)
     runs.loc[runs["seed"] < 100, "lr"] *= 4
     rates = choose(runs, np.log(runs["val_loss"].to_numpy()), (100,))
-    assert not rates.check["passed"] and "factor of 2" in rates.check["words"]
+    assert not rates.check["passed"] and "factor of 2" in rates.check["finding"]
 
 
 def test_the_file_composes(tmp_path, capsys, monkeypatch):

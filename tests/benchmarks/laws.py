@@ -58,7 +58,7 @@ def command_s(*words: str) -> float:
 
 
 def main() -> None:
-    from analysis.laws.general import fit_table
+    from analysis.forms.law import fit_table
 
     data = pd.read_csv(sys.argv[1]) if len(sys.argv) > 1 else points()
     data = data[data["loss"] < data["loss"].nlargest(5).min()]

@@ -1,1 +1,0 @@
-"""Every arm side by side: each at the setting that some seeds chose, judged on the others."""

@@ -1,0 +1,1 @@
+"""Differences rather than laws: arms, what a loss costs, two tables side by side."""

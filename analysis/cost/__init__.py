@@ -1,1 +1,0 @@
-"""What a loss costs with momentum, over what it costs without: FLOPs, parameters, time."""

@@ -1,1 +1,0 @@
-"""Estimation shared by the general laws: objectives, a global search, intervals. No I/O."""

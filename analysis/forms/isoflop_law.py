@@ -1,0 +1,149 @@
+"""An isoflop fit as an object of laws.json, with its checks.
+
+Guarantee: "supported" only with a finite interval of both parameters, from at least LEAST interior
+optima.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from analysis.forms import isoflop
+from analysis.tables.laws_json import Law, Parameter
+
+LEAST = 4  # interior optima that an interval needs
+
+
+def isoflop_law(
+    columns: dict[str, np.ndarray],
+    metric: str,
+    data: dict[str, Any],
+    bootstrap: int,
+    level: float,
+    seed: int,
+) -> tuple[Law, isoflop.IsoflopFit]:
+    """Fit `isoflop` to C, N or D, L (n,). metric: the column of L; data: of the rows."""
+    size = "N" if "N" in columns else "D"
+    found = isoflop.fit(columns["C"], columns[size], columns["L"], size, level)
+    (log_a, *ends_a), (slope, *ends_b) = found.intervals()
+    exact = np.array([b.minimum.kind == "interior" for b in found.budgets])
+    x = np.log([b.flops for b in found.budgets])[exact]
+    y = np.array([b.minimum.x for b in found.budgets if b.minimum.kind == "interior"])
+    if bootstrap:
+        samples = _resampled(found, x, y, exact, bootstrap, seed)
+        ends_a, ends_b = np.quantile(samples, [(1 - level) / 2, (1 + level) / 2], axis=0).T
+    reasons = unidentified(int(exact.sum()), ends_a, ends_b)
+    told = exact.sum() >= LEAST
+    parameters = {
+        name: Parameter(float(natural(value)), *(
+            float(natural(v)) if told and np.isfinite(v) else None for v in ends
+        ), name not in reasons)
+        for name, natural, value, ends in (
+            ("coefficient", np.exp, log_a, ends_a), ("exponent", np.asarray, slope, ends_b),
+        )
+    }  # fmt: skip
+    bend = _bend(x, y)
+    checks = {
+        "identified": {"passed": not reasons, "value": len(reasons), "reasons": reasons},
+        "interior": {
+            "passed": bool(exact.sum() >= 3),
+            "value": int(exact.sum()),
+            "budgets": len(found.budgets),
+        },
+        "straight": {
+            "passed": None if bend is None else bend > 0.01,
+            "value": bend,
+            "finding": "p of a quadratic term through the optima",
+        },
+        "needed": {
+            "passed": bool(ends_b[0] > 0 or ends_b[1] < 0),
+            "value": [float(v) for v in ends_b],
+        },
+    }
+    verdict = (
+        "supported"
+        if all(c["passed"] for c in checks.values())
+        else (
+            "not supported"
+            if checks["straight"]["passed"] is False or not checks["needed"]["passed"]
+            else "not distinguishable"
+        )
+    )
+    data = data | {
+        "budgets": [
+            {
+                "C": b.flops,
+                "kind": b.minimum.kind,
+                "optimum": None if b.minimum.x is None else float(np.exp(b.minimum.x)),
+                "bound": None if b.minimum.bound is None else float(np.exp(b.minimum.bound)),
+                "log_sd": b.minimum.sd,
+            }
+            for b in found.budgets
+        ],
+        "skipped": found.skipped,
+        "loss_noise": found.noise,
+        "scatter": found.line.tau,
+    }
+    how = (
+        f"{bootstrap} bootstraps over budgets"
+        if bootstrap
+        else f"t with {found.line.df} degrees of freedom, scatter between budgets included"
+    )
+    law = Law(
+        "isoflop",
+        f"{size}* = coefficient · C^exponent",
+        metric,
+        None,
+        parameters,
+        level,
+        f"per-budget minimum of a smoothing spline in ln {size} (REML), then a "
+        f"weighted line in logs; intervals: {how}",
+        verdict,
+        checks,
+        [],
+        data,
+    )
+    return law, found
+
+
+def _bend(x: np.ndarray, y: np.ndarray) -> float | None:
+    """p value of the quadratic term of y on x; None with fewer than 5 points."""
+    if x.size < 5:
+        return None
+    z = (x - x.mean()) / x.std()
+    design = np.stack([np.ones_like(z), z, z**2], 1)
+    beta, *_ = np.linalg.lstsq(design, y, rcond=None)
+    rest = y - design @ beta
+    error = np.sqrt(rest @ rest / (x.size - 3) * np.linalg.inv(design.T @ design)[2, 2])
+    return float(2 * stats.t.sf(abs(beta[2]) / max(error, 1e-300), x.size - 3))
+
+
+def _resampled(found, x, y, exact, count, seed) -> np.ndarray:
+    """(count, 2) of (intercept, slope): budgets drawn anew, each optimum within its own error."""
+    random = np.random.default_rng(seed)
+    sd = np.array([b.minimum.sd or 0.0 for b in found.budgets])[exact]
+    weight = 1 / (sd**2 + found.line.tau**2 + 1e-12)
+    result = []
+    while len(result) < count:
+        at = random.integers(0, x.size, x.size)
+        if np.unique(x[at]).size < 3:
+            continue
+        slope, intercept = np.polyfit(x[at], y[at], 1, w=np.sqrt(weight[at]))
+        result.append((intercept, slope))
+    return np.array(result)
+
+
+def unidentified(interior: int, *ends) -> dict[str, str]:
+    """Why the coefficient or the exponent has no interval, by name."""
+    if interior < LEAST:
+        why = f"{interior} interior optima give no honest interval"
+        return {"coefficient": why, "exponent": why}
+    return {
+        name: "the data bound it on neither side" if not np.isfinite(pair).any()
+        else "the data bound it on one side only"
+        for name, pair in zip(("coefficient", "exponent"), ends, strict=True)
+        if not np.isfinite(pair).all()
+    }  # fmt: skip

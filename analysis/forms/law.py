@@ -1,0 +1,171 @@
+"""A law on a table: `fit_table` goes from a file and a mapping of its columns to a `FittedLaw`.
+
+Guarantee: rows held out take no part in the fit, in the rivals or in the noise estimate; every row
+left out is counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.errors import InputError
+from analysis.forms import FORMS, rivals
+from analysis.forms.fit import Fit, Problem, fit
+from analysis.forms.form import Form
+from analysis.forms.isoflop import IsoflopFit
+from analysis.forms.isoflop_law import isoflop_law
+from analysis.forms.prediction import predicted, with_prediction
+from analysis.forms.verdict import judged_law
+from analysis.stats.losses import Loss, parse_loss
+from analysis.tables.columns import Rows, parse_map, prepare
+from analysis.tables.expressions import condition
+from analysis.tables.laws_json import Law
+from analysis.tables.read import read_frame
+
+
+@dataclass(frozen=True)
+class FittedLaw:
+    """A law with what figures need. columns: those fitted; form None for isoflop."""
+
+    law: Law
+    columns: dict[str, np.ndarray]
+    labels: dict[str, str]
+    form: Form | None = None
+    problem: Problem | None = None
+    fit: Fit | None = None
+    isoflop: IsoflopFit | None = None
+    held: dict[str, Any] = field(default_factory=dict)
+
+
+def fit_table(
+    form: str,
+    data: Any,
+    mapping: str | dict[str, str],
+    loss: str | None = None,
+    where: str | None = None,
+    bootstrap: int = 0,
+    hold_out: str | None = None,
+    level: float = 0.95,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> FittedLaw:
+    """Fit `form` to a file (or a DataFrame); returns a `FittedLaw`.
+
+    mapping: "N=params,..." or a dict; the other arguments are the flags of the same name.
+    Raises InputError for everything that can't be fitted.
+    """
+    if form not in FORMS:
+        raise InputError(f"law form {form!r} is none of {', '.join(FORMS)}")
+    columns = parse_map(mapping) if isinstance(mapping, str) else dict(mapping)
+    check_names(form, columns)
+    chosen = parse_loss(loss) if loss else None
+    table: pd.DataFrame = read_frame(data)[0] if isinstance(data, str | Path) else data
+    source = str(data) if isinstance(data, str | Path) else "a table in memory"
+    if table.empty:
+        raise InputError(f"{source} holds no rows")
+    response = "y" if "y" in columns else "L"
+    rows = prepare(table, columns, response, where)
+    about = {"table": source, "map": columns, "where": where}
+    if form == "isoflop":
+        if chosen is not None and chosen.kind != "l2":
+            raise InputError("--loss: isoflop's line through the optima is least squares (l2) only")
+        inside, _ = split(rows, hold_out)
+        kept = {n: v[inside] for n, v in rows.columns.items()}
+        data = described(rows, kept, about)
+        law, found = isoflop_law(kept, columns["L"], data, bootstrap, level, seed)
+        return FittedLaw(law, kept, columns, isoflop=found)
+    module = import_module(f"analysis.forms.{FORMS[form][0]}")
+    return fit_form(
+        module.FORM, rows, columns, chosen, about, bootstrap, hold_out, level, seed, progress
+    )
+
+
+def fit_form(
+    form: Form,
+    rows: Rows,
+    labels: dict[str, str],
+    loss: Loss | None,
+    about: dict[str, Any],
+    bootstrap: int,
+    hold_out: str | None,
+    level: float,
+    seed: int,
+    progress,
+) -> FittedLaw:
+    """Fit one of the additive forms."""
+    inside, outside = split(rows, hold_out)
+    columns = {n: v[inside] for n, v in rows.columns.items()}
+    chosen = loss or parse_loss(form.loss)
+    problem = form.problem(columns)
+    found = fit(problem, chosen, level, bootstrap, seed, progress)
+    simple = rivals.compare(problem, found, rivals.simpler(form, columns))
+    how = f"{bootstrap} case bootstraps (percentiles)" if bootstrap else "profile likelihood"
+    method = (
+        f"{chosen.label} on ln {labels[form.response]}, best of {found.optimum.starts} starts "
+        f"of a variable-projection grid; intervals: {how}"
+    )
+    data = described(rows, columns, about)
+    if bootstrap:
+        data["bootstrap"] = {
+            "replicates": bootstrap,
+            "seed": seed,
+            "se": {e.name: float(np.nanstd(e.samples)) for e in found.estimates},
+        }
+    law = judged_law(
+        form, problem, found, simple, labels[form.response], level, method, data, columns
+    )
+    held = {}
+    if hold_out:
+        apart = {n: v[outside] for n, v in rows.columns.items()}
+        held = predicted(form, law, found, columns, apart, level, hold_out)
+        law = with_prediction(law, held)
+    return FittedLaw(law, columns, labels, form, problem, found, held=held)
+
+
+def split(rows: Rows, hold_out: str | None) -> tuple[np.ndarray, np.ndarray]:
+    """Row indices (fitted, held out)."""
+    everything = np.arange(rows.kept.size)
+    if not hold_out:
+        return everything, everything[:0]
+    apart = condition(hold_out, rows.table, "--hold-out").to_numpy()
+    if not apart.any() or apart.all():
+        raise InputError(
+            f"--hold-out {hold_out!r} holds out {int(apart.sum())} of {apart.size} "
+            "rows: some have to be on either side"
+        )
+    return everything[~apart], everything[apart]
+
+
+def described(rows: Rows, columns: dict[str, np.ndarray], about: dict[str, Any]) -> dict[str, Any]:
+    """What the law's `data` says of the rows."""
+    return {
+        **about,
+        "rows": rows.total,
+        "used": int(next(iter(columns.values())).size),
+        "dropped": rows.dropped,
+        "notes": rows.notes,
+        "ranges": {n: [float(v.min()), float(v.max())] for n, v in columns.items()},
+    }
+
+
+def check_names(form: str, columns: dict[str, str]) -> None:
+    """Raise InputError unless exactly the form's names are mapped."""
+    if form == "isoflop":
+        need, sizes = {"C", "L"}, {"N", "D"} & set(columns)
+        if len(sizes) != 1 or not need <= set(columns) or set(columns) - need - {"N", "D"}:
+            raise InputError(
+                f"isoflop maps C, L and one of N, D; given: {', '.join(columns) or 'nothing'}"
+            )
+        return
+    need = [name.strip() for name in FORMS[form][1].split(",")]
+    if missing := [n for n in need if n not in columns]:
+        raise InputError(f"{form} maps {FORMS[form][1]}; missing: {', '.join(missing)}")
+    if extra := [n for n in columns if n not in need]:
+        raise InputError(f"{form} maps {FORMS[form][1]}; {extra[0]!r} is none of them")

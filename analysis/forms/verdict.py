@@ -1,0 +1,110 @@
+"""From a fit to the object of laws.json: parameters, checks, rivals and a verdict in one word.
+
+Guarantee: "supported" only where the optimum is proven stationary, every parameter is identified,
+every term is needed, no rival comes within 4 of the law and the residuals show no pattern.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from analysis.forms.fit import Fit, Problem
+from analysis.forms.form import Form
+from analysis.forms.pattern import pattern
+from analysis.forms.rivals import APART, Rival
+from analysis.tables.laws_json import Law, Parameter
+
+
+def judged_law(
+    form: Form,
+    problem: Problem,
+    fit: Fit,
+    rivals: list[Rival],
+    metric: str,
+    level: float,
+    method: str,
+    data: dict[str, Any],
+    columns: dict[str, np.ndarray],
+) -> Law:
+    """The law as laws.json has it."""
+    unneeded = {
+        name: f"the data are described without it (rival '{r.name}')"
+        for r in rivals
+        if r.nested and r.needed is False
+        for name in r.drops
+    }
+    parameters, reasons = {}, {}
+    for e in fit.estimates:
+        reason = "; ".join(filter(None, [e.reason, unneeded.get(e.name, "")]))
+        parameters[e.name] = Parameter(e.value, e.low, e.high, not reason)
+        if reason:
+            reasons[e.name] = reason
+    checks: dict[str, dict[str, Any]] = {
+        "optimum": {
+            "passed": fit.optimum.stationary,
+            "value": fit.optimum.check,
+            "objective": fit.optimum.value,
+            "starts": fit.optimum.starts,
+            "starts_agreeing": fit.optimum.agreeing,
+        },
+        "identified": {"passed": not reasons, "value": len(reasons), "reasons": reasons},
+        "pattern": pattern(form, problem, fit, columns),
+    }
+    others = [r for r in rivals if not r.nested]
+    if others:
+        worst = min(others, key=lambda r: r.delta)
+        checks["rivals"] = {
+            "passed": worst.delta >= APART,
+            "value": worst.delta,
+            "closest": worst.name,
+        }
+    nested = [r for r in rivals if r.nested]
+    if nested:
+        checks["needed"] = {
+            "passed": all(r.needed for r in nested),
+            "value": [r.name for r in nested if not r.needed],
+        }
+    rms = float(np.sqrt(np.mean(fit.residuals**2)))
+    data = {**data, "residual_rms": rms, "residual_largest": float(np.abs(fit.residuals).max())}
+    if rms < 1e-9:
+        exact = (
+            "the rows follow the form to rounding: intervals assume a relative error of "
+            "1e-8, the digits of the table"
+        )
+        data["notes"] = [*data.get("notes", []), exact]
+    return Law(
+        form.name,
+        form.text,
+        metric,
+        None,
+        parameters,
+        level,
+        method,
+        verdict(checks, rivals),
+        checks,
+        [
+            {
+                "name": r.name,
+                "nested": r.nested,
+                "delta": r.delta,
+                "needed": r.needed,
+                "parameters": r.parameters,
+            }
+            for r in rivals
+        ],
+        data,
+    )
+
+
+def verdict(checks: dict[str, dict[str, Any]], rivals: list[Rival]) -> str:
+    """ "supported", "not supported" (something describes the rows better, or a term is not needed
+    or the residuals contradict the form) or "not distinguishable"."""
+    if all(c["passed"] for c in checks.values()):
+        return "supported"
+    beaten = any(not r.nested and r.delta <= -APART for r in rivals)
+    idle = any(r.nested and r.needed is False for r in rivals)
+    if beaten or idle or checks["pattern"]["passed"] is False:
+        return "not supported"
+    return "not distinguishable"

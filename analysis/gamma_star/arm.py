@@ -1,0 +1,127 @@
+"""One arm, from cells to its law with checks: every number of the arm's entry in laws.json."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from typing import Any
+
+import pandas as pd
+
+from analysis.gamma_star import verdict
+from analysis.gamma_star.adequacy import LOCAL_WINDOW, misfit
+from analysis.gamma_star.cells import Cells
+from analysis.gamma_star.curve_fit import fit_curves, usable
+from analysis.gamma_star.depth_curves import depth_curve, empty, residual_table, without_curve
+from analysis.gamma_star.depth_law import (
+    LEAST_INTERIOR,
+    depth_line,
+    enough,
+    p_of_zero,
+    parameters,
+    points_of,
+    power_design,
+    published,
+)
+from analysis.gamma_star.held_out import hold_out, left_out
+from analysis.gamma_star.joint import joint
+from analysis.gamma_star.optimum import degrees, optima
+from analysis.gamma_star.records import GammaStarFit, held_sentence, optimum_json, rival_json
+from analysis.gamma_star.rivals import offset_interval, rivals
+from analysis.stats.censored_line import interval, regress
+from analysis.tables.laws_json import Law, Parameter
+
+FORM = "gamma*(N) = a * N^-b"
+METHOD = (
+    "per-depth curve ({form}{window}), optimum with jackknife over seeds; ln gamma* on ln N by "
+    "weighted least squares with between-depth variance, HKSJ, K-2 degrees of freedom, optima at "
+    "the grid's edge interval-censored"
+)
+
+
+def fit_arm(
+    arm: str, groups: list[Cells], metric: str, form: str, window: float | None,
+    checks: dict[str, dict[str, Any]], data: dict[str, Any], hold: str,
+    observed: pd.DataFrame,
+) -> GammaStarFit:  # fmt: skip
+    """Fit one arm. checks: those made elsewhere (learning rate); observed: all the arm's runs with
+    columns depth, width, run_id, gamma, seed, lr, value, status, used."""
+    able = [cells for cells in groups if usable(cells, form)]
+    fits = fit_curves(able, form, window)
+    local = fit_curves([c for c in able if usable(c, "cubic")], "cubic", LOCAL_WINDOW)
+    near = {(f.cells.depth, f.cells.width): f for f in local}
+    known = optima(fits)
+    curves = [
+        depth_curve(f, o, metric, observed, misfit(f, near.get((o.depth, o.width)), len(fits)))
+        for f, o in zip(fits, known, strict=True)
+    ]
+    curves += [
+        without_curve(cells, metric, observed, form) for cells in groups if cells not in able
+    ]
+    seen = {(c.depth, c.width) for c in curves}
+    lost = observed[["depth", "width"]].drop_duplicates().itertuples(index=False)
+    curves += [empty(int(d), int(w), metric, observed, form) for d, w in lost if (d, w) not in seen]
+    curves.sort(key=lambda c: (c.width, c.depth))
+    every = [c.optimum for c in curves]
+    points = points_of(every)
+    data = {
+        **data, "depths": len({o.depth for o in every}),
+        "interior_optima": sum(o.kind == "interior" for o in every),
+        "censored_optima": sum(o.kind in ("left", "right") for o in every),
+        "optima": [optimum_json(o) for o in every],
+        "curves_r2": [c.misfit.get("r2") for c in curves],
+    }  # fmt: skip
+    checks = {"depths": verdict.depths_enough(every), **checks}
+    blank = {"a": Parameter(None, None, None, False), "b": Parameter(None, None, None, False)}
+    line, found, held, cross, fitted = None, [], None, None, blank
+    sentences: list[str] = []
+    if enough(points):
+        design = power_design(points)
+        law = regress(points, design)
+        b = interval(points, design, 1)
+        fitted = parameters(points, design)
+        line = depth_line(points, law)
+        found = rivals(points, law)
+        offset = offset_interval(points, law)
+        predicted = hold_out(points, left_out(points, hold), hold, every)
+        held = predicted[-1] if predicted else None
+        deepest = hold_out(points, left_out(points, "deepest"), "deepest", every)
+        cross = joint(fits, (law.coefficients[0], b[0]), b[1:])
+        df = float(sum(degrees(f) for f in fits))
+        checks |= {
+            "equivalence": verdict.equivalence(points, law, df, curves),
+            "rivals": verdict.against_rivals(
+                found, offset, b, verdict.constant_will_do(points, df)
+            ),
+            "held_out": verdict.holds_out(deepest[-1] if deepest else None),
+            "stable": verdict.stable(points, b),
+        }
+        data["held_out"] = [asdict(h) for h in predicted]
+        sentences += [held_sentence(h) for h in predicted if hold != "deepest"]
+        data["between_depth_sd"] = law.tau
+        data["published"] = published(points, law)
+        data["p_b_is_0"] = p_of_zero(points, law, design)
+        if cross is not None:
+            data["joint"] = {"a": cross.a, "b": cross.b, "b_low": cross.b_low,
+                             "b_high": cross.b_high, "agrees": cross.agrees}  # fmt: skip
+            sentences.append(cross.sentence)
+    else:
+        inside = int(points.interior.sum())
+        checks["slope"] = {"passed": False, "value": inside, "contradicted": False,
+                           "finding": f"b is not identified: {inside} optima inside the grid, "
+                                    f"{LEAST_INTERIOR} needed"}  # fmt: skip
+    entry = Law(
+        law="gamma_star", form=FORM, metric=metric, arm=arm, parameters=fitted,
+        method=METHOD.format(form=form, window=f", window {window:g}" if window else ""),
+        checks=checks, rivals=[rival_json(r) for r in found], data=data,
+    )  # fmt: skip
+    return GammaStarFit(arm, metric, form, window, curves, line, entry, found, held, cross,
+                        residual_table(fits, observed), sentences)  # fmt: skip
+
+
+def with_verdict(fit: GammaStarFit, more: dict[str, dict[str, Any]], judged: bool) -> GammaStarFit:
+    """The fit with the checks made over all arms and its verdict (None for an unfinished sweep)."""
+    checks = {**fit.law.checks, **more}
+    decided, reason = verdict.decide(checks, [c.optimum for c in fit.curves])
+    law = replace(fit.law, checks=checks, verdict=decided if judged else None)
+    sentences = [reason if judged else "unfinished: no verdict", *fit.sentences]
+    return replace(fit, law=law, sentences=sentences)

@@ -1,0 +1,1 @@
+"""What is looked at beside the primary law: other choices, training time, exchange, formation."""

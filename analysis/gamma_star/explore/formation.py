@@ -1,0 +1,84 @@
+"""Divergence and formation are outcomes with rates of their own, over seeds, never dropped rows."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pandas as pd
+
+from analysis.tables.metrics import formed, progress
+
+BETWEEN = (0.25, 0.75)  # a run here, of the way from chance to the best, is neither formed nor not
+FEW_BETWEEN = 0.15
+LEAST_MIXED = 3
+
+
+def divergence(runs: pd.DataFrame) -> pd.DataFrame:
+    """Share of diverged runs per (arm, depth, width, gamma), with a logistic fit in ln N and
+    gamma; `fitted` is NaN where nothing diverged or the outcome is separated."""
+    part = runs[runs["status"].isin(("completed", "diverged")) & runs["gamma"].notna()]
+    part = part.assign(diverged=(part["status"] == "diverged").astype(float))
+    out = (
+        part.groupby(["arm", "depth", "width", "gamma"])["diverged"]
+        .agg(runs="size", diverged="sum", rate="mean").reset_index()
+    )  # fmt: skip
+    out["fitted"] = np.nan
+    for _, rows in out.groupby("arm"):
+        if 0 < rows["diverged"].sum() < rows["runs"].sum():
+            out.loc[rows.index, "fitted"] = logistic(
+                np.column_stack([np.log(rows["depth"]), np.log1p(rows["gamma"].clip(lower=0))]),
+                rows["diverged"].to_numpy(), rows["runs"].to_numpy(),
+            )  # fmt: skip
+    return out
+
+
+def logistic(x: np.ndarray, hits: np.ndarray, runs: np.ndarray) -> np.ndarray:
+    """Fitted rates of a binomial GLM; NaN where it doesn't converge (complete separation)."""
+    import statsmodels.api as sm
+    from statsmodels.tools.sm_exceptions import PerfectSeparationError
+
+    x = x[:, np.ptp(x, axis=0) > 0]
+    design = sm.add_constant(x, has_constant="add")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        try:
+            fit = sm.GLM(np.column_stack([hits, runs - hits]), design,
+                         family=sm.families.Binomial()).fit()  # fmt: skip
+        except (Warning, PerfectSeparationError, np.linalg.LinAlgError, ValueError):
+            return np.full(len(hits), np.nan)
+    return np.asarray(fit.fittedvalues)
+
+
+def formation(runs: pd.DataFrame) -> pd.DataFrame:
+    """Rate of formation per (arm, depth, width, gamma) over seeds: Wilson intervals, and a
+    logistic fit in ln N and a quadratic of ln(1 + gamma); `fitted` is NaN where it is separated."""
+    from statsmodels.stats.proportion import proportion_confint
+
+    part = runs[(runs["status"] == "completed") & runs["gamma"].notna()]
+    part = part.assign(formed=formed(part).astype(float))
+    out = (
+        part.groupby(["arm", "depth", "width", "gamma"])["formed"]
+        .agg(runs="size", formed="sum", rate="mean").reset_index()
+    )  # fmt: skip
+    low, high = proportion_confint(out["formed"], out["runs"], method="wilson")
+    out = out.assign(low=low, high=high, fitted=np.nan)
+    for _, rows in out.groupby("arm"):
+        if 0 < rows["formed"].sum() < rows["runs"].sum():
+            x = np.log1p(rows["gamma"])
+            out.loc[rows.index, "fitted"] = logistic(
+                np.column_stack([np.log(rows["depth"]), x, x**2]),
+                rows["formed"].to_numpy(), rows["runs"].to_numpy(),
+            )  # fmt: skip
+    return out
+
+
+def bimodal(runs: pd.DataFrame) -> bool:
+    """Whether an arm's runs either form or don't: few in between, and cells where seeds differ."""
+    part = runs[runs["status"] == "completed"]
+    if part.empty:
+        return False
+    share = progress(part)
+    between = np.mean((share > BETWEEN[0]) & (share < BETWEEN[1]))
+    rate = part.assign(f=share > 0.5).groupby(["depth", "width", "gamma"])["f"].mean()
+    return bool(between < FEW_BETWEEN and ((rate > 0) & (rate < 1)).sum() >= LEAST_MIXED)

@@ -1,0 +1,82 @@
+"""The law under every reasonable choice of metric, form, window and treatment of divergence, the
+frozen primary marked: what moves with the choice is not a finding.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from analysis.gamma_star.cells import cells_of
+from analysis.gamma_star.curve_fit import fit_curves, usable
+from analysis.gamma_star.depth_law import enough, points_of, power_design
+from analysis.gamma_star.explore.formation import bimodal
+from analysis.gamma_star.optimum import optima
+from analysis.stats.censored_line import interval
+from analysis.tables.metrics import METRICS, Scaled, formed, scale
+
+CHOICES = (
+    ("two_sided", None), ("two_sided", 2.0), ("cubic", 2.0), ("cubic", 1.5), ("quadratic", 1.5),
+    ("quadratic", 1.0),
+)  # fmt: skip
+COLUMNS = ("arm", "metric", "form", "window", "diverged", "b", "low", "high", "a", "interior",
+           "depths", "primary")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Specification:
+    """One choice of everything that could be chosen."""
+
+    metric: str
+    form: str
+    window: float | None
+    diverged: str  # "left out", "as chance", "formed only"
+
+
+def curve_of_choices(
+    arm: str, runs: pd.DataFrame, use: np.ndarray, primary: Specification
+) -> pd.DataFrame:
+    """One row a spec, the primary first. use (R,): runs at the chosen rates."""
+    choices = [primary]
+    there = [m for m in METRICS if m in runs.columns and runs[m].notna().sum() > 5]
+    for metric in dict.fromkeys((primary.metric, *there)):
+        for form, window in CHOICES:
+            choices.append(Specification(metric, form, window, "left out"))
+    if (runs["status"] == "diverged").any():
+        choices += [Specification(primary.metric, f, w, "as chance") for f, w in CHOICES[:3]]
+    if bimodal(runs[use]):
+        choices.append(Specification(primary.metric, primary.form, primary.window, "formed only"))
+    rows = [
+        {**one(runs, use, spec), "arm": arm, "primary": i == 0}
+        for i, spec in enumerate(dict.fromkeys(choices))
+    ]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def one(runs: pd.DataFrame, use: np.ndarray, spec: Specification) -> dict:
+    """The law under one choice; NaN where it isn't identified."""
+    row = {"metric": spec.metric, "form": spec.form, "diverged": spec.diverged,
+           "window": np.nan if spec.window is None else spec.window,
+           "b": np.nan, "low": np.nan, "high": np.nan, "a": np.nan}  # fmt: skip
+    scaled = scale(runs, spec.metric)
+    completed = (runs["status"] == "completed").to_numpy()
+    keep = use & completed
+    if spec.diverged == "as chance" and scaled.ceiling is not None:
+        diverged = (runs["status"] == "diverged").to_numpy()
+        y = np.where(diverged, np.log(scaled.ceiling), scaled.y)
+        scaled = Scaled(y, scaled.censored, scaled.ceiling)
+        keep = use & (completed | diverged)
+    if spec.diverged == "formed only":
+        keep &= formed(runs)
+    groups = [c for c in cells_of(runs, scaled, keep) if usable(c, spec.form)]
+    found = optima(fit_curves(groups, spec.form, spec.window))
+    row |= {"interior": sum(o.kind == "interior" for o in found), "depths": len(found)}
+    points = points_of(found)
+    if not enough(points):
+        return row
+    design = power_design(points)
+    b, low, high = interval(points, design, 1)
+    a, *_ = interval(points, design, 0)
+    return row | {"b": b, "low": low, "high": high, "a": float(np.exp(np.clip(a, -50, 50)))}

@@ -1,0 +1,79 @@
+"""Depths left out are predicted from the others alone, with the interval of a new depth's optimum."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from scipy.stats import t as student
+
+from analysis.errors import InputError
+from analysis.gamma_star.depth_law import LEAST_INTERIOR, Points, power_design
+from analysis.gamma_star.records import HeldOut, Optimum
+from analysis.stats.censored_line import regress
+from analysis.tables.expressions import condition as rows_where
+
+
+def left_out(points: Points, condition: str) -> np.ndarray:
+    """Which depths `condition` leaves out: "deepest", or a condition on depth and width.
+
+    Raises InputError for a condition that is neither, or one that leaves nothing or everything.
+    """
+    if condition == "deepest":
+        return points.depth == points.depth.max()
+    places = pd.DataFrame({"depth": points.depth, "width": points.width})
+    which = rows_where(condition, places, "--hold-out").to_numpy()
+    if not which.any() or which.all():
+        what = "no depth" if not which.any() else "every depth"
+        raise InputError(f"--hold-out {condition!r} leaves out {what}")
+    return which
+
+
+def hold_out(points: Points, which: np.ndarray, condition: str, optima: list[Optimum],
+             level: float = 0.95) -> list[HeldOut]:  # fmt: skip
+    """Predict the depths in `which` from the rest; [] where the rest has too few optima."""
+    rest = points.only(~which)
+    if rest.interior.sum() < LEAST_INTERIOR:
+        return []
+    several = np.ptp(points.width) > 0
+    design_all = power_design(points)
+    design = design_all[~which]
+    if several and np.linalg.matrix_rank(design[rest.interior]) < design.shape[1]:
+        return []
+    fit = regress(rest, design)
+    if fit.df < 1:
+        return []
+    inside = rest.interior
+    weight = 1 / fit.variance[inside]
+    constant = float(np.average(rest.value[inside], weights=weight))
+    nearest = rest.value[inside][np.argmax(rest.depth[inside])]
+    exponential = np.column_stack([np.ones(len(design)), -rest.depth])
+    other = regress(rest, exponential).coefficients
+    half = student.ppf(0.5 + level / 2, fit.df)
+    by_place = {(o.depth, o.width): o for o in optima}
+    found = []
+    for i in np.flatnonzero(which):
+        row = design_all[i]
+        centre = float(row @ fit.coefficients)
+        scale = fit.sigma2 * (points.se[i] ** 2 + fit.tau**2)
+        sd = float(np.sqrt(row @ fit.covariance @ row + max(scale, points.se[i] ** 2)))
+        low, high = centre - half * sd, centre + half * sd
+        seen = points.value[i] if np.isfinite(points.value[i]) else None
+        if seen is None:
+            hit = bool(high >= points.low[i] and low <= points.high[i])
+        else:
+            hit = bool(low <= seen <= high)
+        error = None if seen is None else abs(seen - centre)
+        flat = None if seen is None else abs(seen - constant)
+        naive = {} if seen is None else {
+            "constant": float(flat), "nearest depth": float(abs(seen - nearest)),
+            "exponential": float(abs(seen - (other[0] - other[1] * points.depth[i]))),
+        }  # fmt: skip
+        kind = by_place[int(points.depth[i]), int(points.width[i])].kind
+        found.append(HeldOut(
+            condition, int(points.depth[i]), int(points.width[i]), float(np.exp(centre)),
+            float(np.exp(low)), float(np.exp(high)), None if seen is None else float(np.exp(seen)),
+            kind, hit, None if error is None else float(error),
+            None if flat is None else float(flat),
+            None if error is None else bool(error < flat), naive,
+        ))  # fmt: skip
+    return found

@@ -1,0 +1,201 @@
+"""Runs that are reported were trained at a rate chosen on other seeds, and the choice is printed.
+
+Per arm and depth: the tuning seeds' metric as a quadratic in ln lr whose place moves linearly
+with ln gamma (the part of a quadratic surface in (ln gamma, ln lr) that concerns lr, with a free
+level for each gamma, so that the curve in gamma needn't be quadratic). A reported gamma that was
+not tuned itself takes the rate that its tuned neighbours want.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+LEAST_RATES = 5
+FAR = 2.0  # a reported rate further than this factor from the wanted one is mistuned
+COLUMNS = ["depth", "width", "gamma", "lr", "wanted", "rates", "tuned_on", "at_edge"]
+
+
+@dataclass(frozen=True)
+class Rates:
+    """use (R,) bool: the runs at the chosen rate on reported seeds; table: one row a choice;
+    check: whether the arm's rates were tuned."""
+
+    use: np.ndarray
+    table: pd.DataFrame
+    check: dict[str, Any]
+
+
+def choose(runs: pd.DataFrame, y: np.ndarray, tuning_seeds: tuple[int, ...] | None) -> Rates:
+    """Choose rates for one arm's runs. y (R,): metric on its scale, NaN where there is none."""
+    usable = np.isfinite(y) & (runs["status"] == "completed").to_numpy()
+    use = np.zeros(len(runs), bool)
+    rows: list[dict[str, Any]] = []
+    groups = runs.groupby(["width", "depth"], sort=True).indices
+    for (width, depth), index in groups.items():
+        rates = np.sort(runs["lr"].iloc[index].dropna().unique())
+        place = {"depth": int(depth), "width": int(width)}
+        if len(rates) <= 1:
+            keep = without_tuning(runs.iloc[index], tuning_seeds)
+            use[index[keep]] = True
+            lr = float(rates[0]) if len(rates) else None
+            rows.append({**place, "gamma": None, "lr": lr, "wanted": None, "rates": len(rates),
+                         "tuned_on": "", "at_edge": None})  # fmt: skip
+            continue
+        part = runs.iloc[index]
+        tuning, how = split(part, tuning_seeds)
+        best = surface(part[tuning & usable[index]], y[index][tuning & usable[index]])
+        reported = ~tuning if how != "the reported seeds" else np.ones(len(part), bool)
+        for gamma in np.sort(part["gamma"][reported].dropna().unique()) if best else ():
+            wanted, tested = at_gamma(best, float(gamma))
+            same = (part["gamma"] == gamma).to_numpy() & reported
+            there = np.sort(part["lr"][same].dropna().unique())
+            if not len(there):
+                continue
+            lr = float(there[np.argmin(np.abs(np.log(there) - wanted))])
+            use[index[same & (part["lr"] == lr).to_numpy()]] = True
+            edge = bool(wanted <= np.log(tested[0]) + 1e-9 or wanted >= np.log(tested[-1]) - 1e-9)
+            rows.append({**place, "gamma": float(gamma), "lr": lr, "wanted": float(np.exp(wanted)),
+                         "rates": len(tested), "tuned_on": how, "at_edge": edge})  # fmt: skip
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    return Rates(use, table, rates_check(table))
+
+
+def without_tuning(part: pd.DataFrame, tuning_seeds: tuple[int, ...] | None) -> np.ndarray:
+    """With one rate nothing was tuned on the tuning seeds: they are left out only if others stay."""
+    if not tuning_seeds:
+        return np.ones(len(part), bool)
+    reported = ~part["seed"].isin(tuning_seeds).to_numpy()
+    return reported if reported.any() else np.ones(len(part), bool)
+
+
+def split(part: pd.DataFrame, given: tuple[int, ...] | None) -> tuple[np.ndarray, str]:
+    """Which rows of a depth tune (bool), and in words on what."""
+    seeds = np.sort(part["seed"].unique())
+    if given:
+        mine = part["seed"].isin(given).to_numpy()
+        if mine.any() and not mine.all():
+            return mine, f"seeds {', '.join(str(s) for s in seeds if s in given)}"
+    # gamma = 0 may have a rate of its own: a seed tunes where one gamma has several
+    rates = part.groupby(["seed", "gamma"], dropna=False)["lr"].nunique().groupby("seed").max()
+    several = rates.index[rates > 1]
+    if 0 < len(several) < len(seeds):
+        return part["seed"].isin(several).to_numpy(), f"seeds {', '.join(map(str, several))}"
+    if len(seeds) < 2:
+        return np.ones(len(part), bool), "the reported seeds"
+    half = seeds[: max(len(seeds) // 2, 1)]
+    return part["seed"].isin(half).to_numpy(), f"seeds {', '.join(map(str, half))}"
+
+
+def at_gamma(best: list[tuple[float, float, np.ndarray]], gamma: float) -> tuple[float, np.ndarray]:
+    """(wanted ln lr, the rates tested) at any gamma: linear in ln gamma between the positive tuned
+    ones, the nearest tuned one's elsewhere. best: what `surface` returned, not empty."""
+    tuned = np.array([g for g, *_ in best])
+    positive = tuned > 0
+    if gamma > 0 and positive.any():
+        away = np.where(positive, np.abs(np.log(np.where(positive, tuned, 1.0) / gamma)), np.inf)
+        wanted = np.interp(np.log(gamma), np.log(tuned[positive]),
+                           [w for g, w, _ in best if g > 0])  # fmt: skip
+        return float(wanted), best[int(np.argmin(away))][2]
+    nearest = best[int(np.argmin(np.abs(tuned - gamma)))]
+    return nearest[1], nearest[2]
+
+
+def surface(part: pd.DataFrame, y: np.ndarray) -> list[tuple[float, float, np.ndarray]]:
+    """(gamma, best ln lr, the rates tested) for every gamma of the tuning rows."""
+    frame = pd.DataFrame({"gamma": part["gamma"].to_numpy(), "lr": part["lr"].to_numpy(), "y": y})
+    mean = frame.dropna().groupby(["gamma", "lr"])["y"].mean().unstack("lr")
+    gammas, log_lr = mean.index.to_numpy(float), np.log(mean.columns.to_numpy(float))
+    if mean.empty:
+        return []
+    z = mean.to_numpy(float)
+    positive = gammas > 0
+    x = np.where(positive, np.log(np.where(positive, gammas, 1)), 0.0)
+    slope = fit_surface(x[positive], log_lr, z[positive])
+    alone = fit_surface(np.zeros((~positive).sum()), log_lr, z[~positive])
+    out = []
+    for i, gamma in enumerate(gammas):
+        tested = np.flatnonzero(np.isfinite(z[i]))
+        least = log_lr[tested[np.argmin(z[i, tested])]]
+        fit = slope if positive[i] else alone
+        if fit is None:
+            wanted = least
+        else:
+            wanted = -(fit[0] + fit[1] * x[i]) / (2 * fit[2])
+        low, high = log_lr[tested[0]], log_lr[tested[-1]]
+        out.append((float(gamma), float(np.clip(wanted, low, high)), np.exp(log_lr[tested])))
+    return out
+
+
+def fit_surface(x: np.ndarray, log_lr: np.ndarray, z: np.ndarray) -> np.ndarray | None:
+    """c1, c2, c3 of z = level(gamma) + (c1 + c2 x) l + c3 l^2; None unless it has a minimum.
+
+    Only rates within reach of each gamma's best count: a quadratic is true near the minimum.
+    """
+    rows, target = [], []
+    for i in range(len(x)):
+        ok = np.isfinite(z[i])
+        if ok.sum() < 3:
+            continue
+        near = ok & (np.abs(np.arange(len(log_lr)) - np.nanargmin(z[i])) <= 2)
+        level = np.zeros((near.sum(), len(x)))
+        level[:, i] = 1
+        lr = log_lr[near]
+        rows.append(np.column_stack([lr, x[i] * lr, lr**2, level]))
+        target.append(z[i, near])
+    if not rows:
+        return None
+    c = np.linalg.lstsq(np.vstack(rows), np.concatenate(target), rcond=None)[0]
+    return c[:3] if c[2] > 1e-9 else None
+
+
+def rates_check(table: pd.DataFrame) -> dict[str, Any]:
+    """Whether each depth's rate was found, not assumed."""
+    lrs = table["lr"].dropna()
+    if lrs.empty:
+        return {"passed": False, "value": None, "finding": "the learning rates are not known"}
+    depths = table.groupby(["depth", "width"])
+    single = table["tuned_on"].eq("").all()
+    if single and lrs.nunique() == 1:
+        many = len(depths) > 1
+        return {
+            "passed": False if many else None, "value": float(lrs.iloc[0]),
+            "finding": f"one learning rate ({lrs.iloc[0]:g}) served all {len(depths)} depths; "
+                     "a mistuned depth moves its optimum",
+        }  # fmt: skip
+    if single:
+        return {"passed": True, "value": None,
+                "finding": "the rate differs by depth; it was tuned outside this table"}  # fmt: skip
+    few = table[table["rates"] < LEAST_RATES]
+    edges = table[table["at_edge"].eq(True)]
+    own = table["tuned_on"].eq("the reported seeds").any()
+    off = np.exp(np.abs(np.log(table["lr"].astype(float) / table["wanted"].astype(float))))
+    far = [int(d) for (d, _), g in depths if off[g.index].median() > FAR]
+    # A gamma far from the optimum may want a rate past the grid without harm; a depth whose most
+    # gammas do was not tuned.
+    bad = [int(d) for (d, _), g in depths if g["at_edge"].eq(True).mean() > 0.5]
+    findings = []
+    if len(few):
+        findings.append(f"fewer than {LEAST_RATES} rates at depths {listed(few['depth'])}")
+    if bad:
+        findings.append(f"the best rate lies at the grid's edge at depths {listed(bad)}")
+    elif len(edges):
+        findings.append(f"a rate at the grid's edge in {len(edges)} of {len(table)} choices")
+    if far:
+        findings.append(f"most reported rates are off the wanted ones by more than a factor of {FAR:g} "
+                     f"at depths {listed(far)}")  # fmt: skip
+    if own:
+        findings.append("tuned on the reported seeds themselves")
+    tuned = f"tuned per depth on {table['tuned_on'].iloc[-1]}, reported within a factor of {off.max():.2g}"
+    return {
+        "passed": not (len(few) or bad or own or far), "value": int(table["rates"].min()),
+        "finding": "; ".join(findings) or tuned,
+    }  # fmt: skip
+
+
+def listed(depths: Any) -> str:
+    """1, 2, 3 of whatever holds depths."""
+    return ", ".join(str(d) for d in sorted({int(d) for d in depths}))

@@ -1,0 +1,73 @@
+"""What a reader must know beside the law, one sentence each: rates, divergence, formation, choices."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from analysis.gamma_star.learning_rate import Rates
+
+
+def on_rates(arm: str, rates: Rates) -> str:
+    """The rates that the arm's reported runs were trained at, and how they were chosen."""
+    table = rates.table.dropna(subset=["lr"])
+    if table.empty or table["tuned_on"].eq("").all():
+        return f"{arm}: {rates.check['finding']}"
+    parts = []
+    several = table["width"].nunique() > 1
+    for (width, depth), rows in table.groupby(["width", "depth"]):
+        low, high = rows["lr"].min(), rows["lr"].max()
+        shown = f"{low:.2g}" if low == high else f"{low:.2g}-{high:.2g}"
+        parts.append(f"{shown} at depth {depth}" + (f", width {width}" if several else ""))
+    return f"{arm}: learning rate {rates.check['finding']}: " + "; ".join(parts)
+
+
+def on_divergence(table: pd.DataFrame, specification: pd.DataFrame) -> list[str]:
+    """How many runs diverged and where, and the law with them counted as chance."""
+    out = []
+    for arm, rows in table.groupby("arm", sort=False):
+        lost = int(rows["diverged"].sum())
+        if not lost:
+            continue
+        worst = rows.loc[rows["rate"].idxmax()]
+        sentence = (f"{arm}: {lost} of {int(rows['runs'].sum())} runs diverged, most at depth "
+                 f"{int(worst['depth'])}, gamma = {worst['gamma']:.3g} ({worst['rate']:.0%}); the "
+                 f"law is conditional on convergence")  # fmt: skip
+        both = specification
+        if len(both):
+            both = both[(both["arm"] == arm) & (both["diverged"] == "as chance")].dropna(subset="b")
+            if len(both):
+                sentence += f", with diverged runs at chance b = {both['b'].iloc[0]:.2g}"
+        out.append(sentence)
+    return out
+
+
+def on_formation(table: pd.DataFrame, bimodal: list[str], specification: pd.DataFrame) -> list[str]:
+    """Where runs either form or don't: the rate of formation, and the law given formation."""
+    out = []
+    for arm in bimodal:
+        rows = table[table["arm"] == arm]
+        mixed = rows[(rows["rate"] > 0) & (rows["rate"] < 1)]
+        sentence = (f"{arm}: runs either form or don't ({len(mixed)} cells of mixed outcome); rate of "
+                 f"formation {rows['formed'].sum() / rows['runs'].sum():.0%}")  # fmt: skip
+        if len(specification):
+            given = specification[(specification["arm"] == arm)
+                                  & (specification["diverged"] == "formed only")]  # fmt: skip
+            told = given.dropna(subset="b")
+            sentence += (
+                f"; given formation b = {told['b'].iloc[0]:.2g} "
+                f"[{told['low'].iloc[0]:.2g}, {told['high'].iloc[0]:.2g}]"
+                if len(told) else "; given formation b is not identified"
+            )  # fmt: skip
+        out.append(sentence)
+    return out
+
+
+def on_choices(specification: pd.DataFrame) -> list[str]:
+    """How far b runs over every choice of metric, form and window."""
+    out = []
+    for arm, rows in specification.groupby("arm", sort=False):
+        told = rows["b"].dropna()
+        if len(told) > 1:
+            out.append(f"{arm}: over {len(told)} choices of metric, form and window b runs from "
+                       f"{told.min():.2g} to {told.max():.2g}")  # fmt: skip
+    return out

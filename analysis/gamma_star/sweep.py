@@ -1,0 +1,155 @@
+"""A whole table: every arm under the frozen primary choice, and what the arms say together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.errors import InputError
+from analysis.gamma_star import attribution, learning_rate, notes
+from analysis.gamma_star.arm import fit_arm, with_verdict
+from analysis.gamma_star.cells import cells_of
+from analysis.gamma_star.curve import FORMS
+from analysis.gamma_star.explore.explore import Explored, explore_arms
+from analysis.gamma_star.explore.formation import bimodal, divergence, formation
+from analysis.gamma_star.explore.specification import Specification
+from analysis.gamma_star.records import FitResult, GammaStarFit
+from analysis.stats.tests import holm
+from analysis.tables.metrics import Scaled, scale
+from analysis.tables.table import Table
+
+PRIMARY_FORM = "two_sided"
+
+
+def fit_table(
+    table: Table, metric: str | None = None, form: str | None = None,
+    window: float | None = None, partial: bool = False, hold_out: str = "deepest",
+    explore: bool = True,
+) -> FitResult:  # fmt: skip
+    """Fit gamma*(N) to every arm.
+
+    metric, form, window: by default the sweep's frozen ones. partial: fit what is there of an
+    unfinished sweep, without a verdict. hold_out: "deepest" or a condition on depth and width.
+    explore: also the specification curve, the fit over training time and fungibility.
+    Raises InputError for an unfinished sweep without `partial`, and for unknown choices.
+    """
+    metric = metric or table.primary.metric
+    form = form or table.primary.form or PRIMARY_FORM
+    window = window if window is not None else table.primary.window
+    frozen = (table.primary.metric, table.primary.form or PRIMARY_FORM, table.primary.window)
+    if form not in FORMS:
+        raise InputError(f"form {form!r} is none of {', '.join(FORMS)}")
+    lacking = table.expected - len(table.runs)
+    missing = max(len(table.missing), lacking)
+    if missing and not partial:
+        raise InputError(f"{table.path}: {missing} of {table.expected} runs are missing "
+                         f"({name_missing(table)}); --partial fits what is there, without a "
+                         f"verdict")  # fmt: skip
+    runs, said = of_known_gamma(table.runs)
+    if missing:
+        said.append(f"unfinished: {missing} of {table.expected} runs are missing "
+                     f"({name_missing(table)}); no verdict is given")  # fmt: skip
+    if table.from_sweep and frozen != (metric, form, window):
+        said.append(f"{metric}, {form} is not the choice frozen before the sweep ran "
+                     f"({frozen[0]}, {frozen[1]}): exploratory")  # fmt: skip
+    arms: dict[str, GammaStarFit] = {}
+    parts: dict[str, tuple[pd.DataFrame, learning_rate.Rates]] = {}
+    for arm in runs["arm"].drop_duplicates():
+        part = runs[runs["arm"] == arm].reset_index(drop=True)
+        scaled = scale(part, metric)
+        rates = learning_rate.choose(part, scaled.y, table.primary.tuning_seeds)
+        parts[arm] = part, rates
+        arms[arm] = fit_one(arm, part, rates, scaled, metric, form, window, hold_out, table)
+    reading = attribution.attribute(arms)
+    adjusted = over_arms(arms)
+    for arm, fit in arms.items():
+        more = {"attribution": attribution.check(arm, reading), "holm": adjusted.get(arm)}
+        arms[arm] = with_verdict(fit, {k: v for k, v in more.items() if v}, not missing)
+    reading["arms"] = {arm: fit.law.verdict or "no verdict" for arm, fit in arms.items()}
+    found = Explored()
+    if explore:
+        found = explore_arms(table, parts, Specification(metric, form, window, "left out"))
+    for arm, exchange in found.fungibility.items():
+        arms[arm].law.data["exchange"] = {
+            "defined": exchange.defined,
+            "sentences": exchange.sentences,
+        }
+    for fit in arms.values():
+        fit.law.data["attribution"] = reading["verdict"]
+    diverged, formed = divergence(runs), formation(runs)
+    mixed = [arm for arm, fit in arms.items() if fit.law.data["bimodal"]]
+    said += [notes.on_rates(arm, rates) for arm, (_, rates) in parts.items()]
+    said += notes.on_divergence(diverged, found.specification)
+    said += notes.on_formation(formed, mixed, found.specification)
+    said += notes.on_choices(found.specification)
+    rates_table = [rates.table.assign(arm=arm) for arm, (_, rates) in parts.items()]
+    return FitResult(
+        laws=[f.law for f in arms.values()], arms=arms, metric=metric, form=form, window=window,
+        attribution=reading, divergence=diverged, formation=formed,
+        learning_rates=pd.concat(rates_table, ignore_index=True), notes=said,
+        partial=bool(missing), specification=found.specification,
+        training_time=found.training_time, fungibility=found.fungibility,
+    )  # fmt: skip
+
+
+def over_arms(arms: dict[str, GammaStarFit]) -> dict[str, dict[str, Any]]:
+    """b = 0 tested in every arm that has a slope, adjusted over arms (Holm 1979)."""
+    known = {a: f.law.data["p_b_is_0"] for a, f in arms.items()
+             if f.law.data.get("p_b_is_0") is not None}  # fmt: skip
+    if len(known) < 2:  # b's own interval is the test then
+        return {}
+    return {
+        arm: {"passed": p <= 0.05, "value": p, "contradicted": False,
+              "finding": f"b = 0 over {len(known)} arms (Holm): p = {p:.2g}"}
+        for arm, p in zip(known, holm(list(known.values())), strict=True)
+    }  # fmt: skip
+
+
+def name_missing(table: Table) -> str:
+    """The first missing runs in words."""
+    if not table.missing:
+        return "not named by the table"
+    keys = ("arm", "depth", "gamma", "lr", "seed", "reason")
+    shown = [", ".join(f"{k}={m[k]}" for k in keys if m.get(k) is not None)
+             for m in table.missing[:3]]  # fmt: skip
+    more = len(table.missing) - len(shown)
+    return "; ".join(shown) + (f"; and {more} more" if more > 0 else "")
+
+
+def of_known_gamma(runs: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Runs with a set gamma of 0 or above; what was set aside, in words."""
+    notes = []
+    for name, out in (
+        ("learned gamma", runs["gamma"].isna()),
+        ("gamma below 0", runs["gamma"] < 0),
+    ):
+        if out.any():
+            notes.append(f"{int(out.sum())} runs with {name} are not part of the curves")
+    kept = runs[runs["gamma"] >= 0]
+    if kept.empty:
+        raise InputError("no run has a gamma of 0 or above: nothing to fit")
+    return kept.reset_index(drop=True), notes
+
+
+def fit_one(arm: str, part: pd.DataFrame, chosen: learning_rate.Rates, scaled: Scaled,
+            metric: str, form: str, window: float | None, hold_out: str,
+            table: Table) -> GammaStarFit:  # fmt: skip
+    """One arm at its chosen rates, diverged runs left out (the law conditional on convergence)."""
+    used = chosen.use & (part["status"] == "completed").to_numpy() & np.isfinite(scaled.y)
+    observed = pd.DataFrame({
+        "depth": part["depth"], "width": part["width"], "run_id": part["run_id"],
+        "gamma": part["gamma"], "seed": part["seed"], "lr": part["lr"], "value": part[metric],
+        "y": scaled.y, "status": part["status"], "used": used,
+    })  # fmt: skip
+    data: dict[str, Any] = {
+        "runs": int(used.sum()), "table_runs": len(part), "expected": table.expected,
+        "missing": len(table.missing), "seeds": int(part["seed"][used].nunique()),
+        "diverged": int((part["status"] == "diverged").sum()),
+        "failed": int((part["status"] == "failed").sum()),
+        "other_rates": int((~chosen.use).sum()), "bimodal": bimodal(part[chosen.use]),
+    }  # fmt: skip
+    checks = {"learning_rate": {"contradicted": False, **chosen.check}}
+    groups = cells_of(part, scaled, used)
+    return fit_arm(arm, groups, metric, form, window, checks, data, hold_out, observed)

@@ -1,0 +1,187 @@
+"""A law is "supported" only when every check passed at 6 depths or more with an optimum inside
+the grid; "not supported" only when the data contradict it; otherwise it can't be told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from scipy.stats import t as student
+
+from analysis.gamma_star.depth_law import (
+    LEAST_INTERIOR,
+    Points,
+    power_design,
+)
+from analysis.gamma_star.records import DepthCurve, HeldOut, Optimum, RivalFit
+from analysis.gamma_star.rivals import NEEDED
+from analysis.stats.censored_line import Regression, interval
+
+LEAST_DEPTHS = 6
+MARGIN = (np.log(0.75), np.log(1.25))  # a depth's departure from the law, as a factor of gamma*
+# The offset's interval must hold 0 and end below gamma* at the deepest depth: an offset as large
+# as that would leave no power law to see there.
+LARGEST_OFFSET = 1.0
+
+
+def equivalence(points: Points, law: Regression, df: float, curves: Sequence[DepthCurve]) -> dict:
+    """Check 1: each depth's departure, with its 90 % interval, stays within the margin, and the
+    curves describe the data."""
+    inside = points.interior
+    residual, se = law.residual[inside], points.se[inside]
+    half = student.ppf(0.95, max(df, 1)) * se
+    low, high = residual - half, residual + half
+    within = (low >= MARGIN[0]) & (high <= MARGIN[1])
+    outside = (high < MARGIN[0]) | (low > MARGIN[1])
+    adequate = [c for c in curves if not c.misfit.get("adequate", True)]
+    worst = int(np.argmax(np.maximum(np.abs(low), np.abs(high))))
+    depth = int(points.depth[inside][worst])
+    finding = f"largest departure at depth {depth}: {percent(low[worst])} to {percent(high[worst])}"
+    if adequate:
+        finding += (
+            f"; the curve misses the data at depths {', '.join(str(c.depth) for c in adequate)}"
+        )
+    return {
+        "passed": bool(within.all() and not adequate),
+        "value": float(np.max(np.maximum(np.abs(low), np.abs(high)))),
+        "margin": 0.25, "contradicted": bool(outside.any()),
+        "departures": {
+            place(points, i): [float(low[j]), float(high[j])]
+            for j, i in enumerate(np.flatnonzero(inside))
+        },
+        "finding": finding,
+    }  # fmt: skip
+
+
+def place(points: Points, i: int) -> str:
+    """A depth's name in laws.json."""
+    name = f"depth {int(points.depth[i])}"
+    return name if np.ptp(points.width) == 0 else f"{name}, width {int(points.width[i])}"
+
+
+def percent(log_ratio: float) -> str:
+    """+12 % for ln 1.12."""
+    return f"{100 * np.expm1(log_ratio):+.0f} %"
+
+
+def constant_will_do(points: Points, df: float) -> bool:
+    """Whether one gamma* for all depths passes the margin that the law has to pass: then a slope
+    that excludes 0 is a slope without weight."""
+    inside = points.interior
+    theta, se = points.value[inside], points.se[inside]
+    away = theta - np.average(theta, weights=1 / se**2)
+    half = student.ppf(0.95, max(df, 1)) * se
+    return bool(((away - half >= MARGIN[0]) & (away + half <= MARGIN[1])).all())
+
+
+def against_rivals(
+    found: Sequence[RivalFit], offset: dict | None, b: tuple, constant: bool
+) -> dict:
+    """Check 2: better by NEEDED than rivals not nested; nested ones excluded by interval.
+    constant: one gamma* for all depths stays within the margin."""
+    known = [r for r in found if r.delta_ic is not None]
+    close = [r for r in known if r.delta_ic < NEEDED]
+    better = [r for r in known if r.delta_ic <= -NEEDED]
+    told = bool(known) and len(known) == len(found) and not close
+    flat = not (b[1] <= 0 <= b[2]) and not constant
+    dose = not (b[1] <= 1 <= b[2])
+    small = offset is not None and offset["zero_inside"] and offset["high"] is not None
+    small = small and offset["high"] <= LARGEST_OFFSET
+    finding = []
+    if close:
+        finding.append("not told apart from " + ", ".join(r.name for r in close))
+    if not known:
+        finding.append("too few depths for an information criterion")
+    if not flat:
+        finding.append("one gamma* for all depths lies within the margin" if constant
+                     else "b = 0 not excluded")  # fmt: skip
+    if not dose:
+        finding.append("b = 1 (equal total dose) not excluded")
+    if offset is not None and not offset["zero_inside"]:
+        finding.append("an offset is needed")
+    elif not small:
+        finding.append("an offset is not excluded")
+    return {
+        "passed": bool(told and flat and dose and small),
+        "value": min((r.delta_ic for r in known), default=None),
+        "needed": NEEDED, "contradicted": bool(better)
+        or bool(offset is not None and not offset["zero_inside"]),
+        "b0_excluded": flat, "b1_excluded": dose, "offset": offset,
+        "finding": "; ".join(finding) or "better than every rival",
+    }  # fmt: skip
+
+
+def holds_out(found: HeldOut | None) -> dict:
+    """Check 3: the deepest depth inside its prediction interval, nearer than a constant."""
+    if found is None:
+        return {"passed": False, "value": None, "contradicted": False,
+                "finding": "too few depths to hold one out"}  # fmt: skip
+    passed = bool(found.inside and found.better_than_constant)
+    finding = (
+        f"depth {found.depth} predicted {found.predicted:.3g} [{found.low:.3g}, {found.high:.3g}]"
+    )
+    finding += (
+        ", no optimum seen there" if found.observed is None else f", seen {found.observed:.3g}"
+    )
+    if found.inside and found.better_than_constant is False:
+        finding += ": no better than a constant"
+    return {
+        "passed": passed, "value": found.log_error, "depth": found.depth,
+        "contradicted": found.inside is False, "finding": finding,
+    }  # fmt: skip
+
+
+def stable(points: Points, b: tuple[float, float, float]) -> dict:
+    """Check 4: b's interval excludes 0, and leaving out any depth moves b nowhere outside it."""
+    moved: dict[str, float | None] = {}
+    worst, steady = None, True
+    for i in range(len(points.depth)):
+        rest = points.only(np.arange(len(points.depth)) != i)
+        if rest.interior.sum() < LEAST_INTERIOR:
+            moved[place(points, i)] = None
+            steady = False
+            continue
+        estimate, _, _ = interval(rest, power_design(rest), 1)
+        moved[place(points, i)] = estimate
+        steady &= b[1] <= estimate <= b[2] and np.sign(estimate) == np.sign(b[0])
+        worst = estimate if worst is None or abs(estimate - b[0]) > abs(worst - b[0]) else worst
+    excluded = not (b[1] <= 0 <= b[2])
+    finding = "b excludes 0" if excluded else "b's interval holds 0"
+    if worst is not None:
+        finding += f"; leaving a depth out moves b to {worst:.3g} at most"
+    return {
+        "passed": bool(excluded and steady), "value": worst, "without": moved,
+        "contradicted": not excluded, "finding": finding,
+    }  # fmt: skip
+
+
+def depths_enough(optima: Sequence[Optimum]) -> dict:
+    """At least 6 distinct depths with an optimum inside the grid."""
+    inside = len({o.depth for o in optima if o.kind == "interior"})
+    every = len({o.depth for o in optima})
+    return {"passed": inside >= LEAST_DEPTHS, "value": inside, "needed": LEAST_DEPTHS,
+            "contradicted": False,
+            "finding": f"{inside} of {every} depths have an optimum inside the grid"}  # fmt: skip
+
+
+def decide(checks: dict[str, dict[str, Any]], optima: Sequence[Optimum]) -> tuple[str, str]:
+    """The verdict and the sentence that gives its reason."""
+    depths = len({o.depth for o in optima})
+    inside = len({o.depth for o in optima if o.kind == "interior"})
+    endless = len({o.depth for o in optima if o.kind == "right"})
+    if endless >= 2 and endless > depths / 2:
+        return "not supported", f"no finite optimum at {endless} of {depths} depths"
+    failed = {name: c for name, c in checks.items() if c.get("passed") is False}
+    if not failed:
+        return "supported", f"every check passed at {inside} depths"
+    plural = "depth" if depths == 1 else "depths"
+    if inside >= LEAST_DEPTHS:
+        against = [f"{name}: {c['finding']}" for name, c in failed.items() if c.get("contradicted")]
+        if against:
+            return "not supported", "; ".join(against)
+    if inside < LEAST_DEPTHS:
+        failed = {n: c for n, c in failed.items() if n in ("depths", "slope", "learning_rate")}
+    why = "; ".join(c["finding"] for c in failed.values())
+    return "not distinguishable", f"not distinguishable, {depths} {plural}: {why}"

@@ -1,1 +1,0 @@
-"""Law forms, one small file (or folder) of pure functions each."""

@@ -1,0 +1,78 @@
+"""A fit on the screen: each arm's optima, law and verdict, in the words of the field."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table as Grid
+
+from analysis.gamma_star.records import FitResult, GammaStarFit
+from analysis.tables.laws_json import Parameter
+from analysis.text import number
+
+SENTENCES = 8  # of exchange per arm on the screen; the report has all
+
+
+def show(result: FitResult, written: Path, to_stderr: bool = False) -> None:
+    """Print the summary; to standard error where standard output is for JSON."""
+    stream = sys.stderr if to_stderr else sys.stdout
+    console = Console(file=stream, highlight=False, soft_wrap=not stream.isatty())
+    for fit in result.arms.values():
+        show_arm(console, fit, result.form)
+    if result.attribution:
+        console.print(f"[bold]Attribution[/bold]  {escape(result.attribution['finding'])}")
+    for arm, exchange in result.fungibility.items():
+        for sentence in exchange.sentences[:SENTENCES]:
+            console.print(f"[bold]Exchange, {escape(arm)}[/bold]  {escape(sentence)}")
+        if len(exchange.sentences) > SENTENCES:
+            console.print(f"  ... {len(exchange.sentences) - SENTENCES} more in the report")
+    for note in result.notes:
+        console.print(f"note: {escape(note)}")
+    console.print(f"laws written to {written.resolve()}")
+
+
+def show_arm(console, fit: GammaStarFit, form: str) -> None:
+    """One arm: a table of depths, then the law and why it is judged so."""
+    data = fit.law.data
+    grid = Grid(title=f"{escape(fit.arm)}: best gamma by {fit.metric} ({form}, {data['runs']} runs, "
+                      f"{data['seeds']} seeds)", title_justify="left")  # fmt: skip
+    several = len({c.width for c in fit.curves}) > 1
+    for name in ("depth", *(["width"] if several else []), "gamma* [95 %]", "plateau", fit.metric):
+        grid.add_column(name, justify="right")
+    for curve in fit.curves:
+        o = curve.optimum
+        flat = (
+            f"{number(o.plateau_low)}-{number(o.plateau_high)}" if o.plateau_low is not None else ""
+        )
+        best = "" if o.best is None else number(o.best)
+        grid.add_row(
+            str(o.depth),
+            *([str(o.width)] if several else []),
+            escape(o.label.removeprefix("gamma* = ")),
+            flat,
+            best,
+        )
+    console.print(grid)
+    law = fit.law.parameters
+    shown = ", ".join(f"{name} = {bounded(p)}" for name, p in law.items())
+    console.print(f"  gamma*(N) = a N^-b: {escape(shown)}")
+    test = data.get("published")
+    if test and test["p"] is not None:
+        word = "excluded" if test["excluded"] else "not excluded"
+        console.print(
+            f"  published (a, b) = ({test['a']}, {test['b']}): {word} (p = {test['p']:.2g})"
+        )
+    console.print(f"  [bold]{escape(fit.law.verdict or 'no verdict')}[/bold]")
+    for sentence in fit.sentences:
+        console.print(f"    {escape(sentence)}")
+
+
+def bounded(p: Parameter) -> str:
+    """0.74 [0.6, 0.9], or that the data don't bound it."""
+    if p.estimate is None:
+        return "not identified"
+    low, high = ("unbounded" if v is None else number(v) for v in (p.low, p.high))
+    return f"{number(p.estimate)} [{low}, {high}]"

@@ -1,0 +1,125 @@
+"""Every figure of a sweep from its saved table: `plot(table, result, out_dir)` -> list of paths.
+
+Guarantee: a figure whose data are absent is not drawn, and one line says why; what is written is
+a PNG and a PDF of each figure, nothing else.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from analysis.errors import InputError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from analysis.gamma_star.records import FitResult
+    from analysis.tables.table import Table
+
+__all__ = ["figures", "plot", "plot_groups"]
+
+
+def figures(result: FitResult) -> dict[str, Figure | str]:
+    """Name -> the figure, or one line on why it is not drawn."""
+    from analysis.show.figures import (
+        collapse,
+        comparison,
+        contours,
+        divergence,
+        formation,
+        law_line,
+        metric_curves,
+        residuals,
+        specification,
+        training_time,
+    )
+    from analysis.show.figures.style import slug, styled
+
+    drawn: dict[str, Figure | str] = {}
+    with styled():
+        drawn["gamma_star_law"] = law_line.draw(result)
+        for arm, fit in result.arms.items():
+            drawn[f"metric_vs_gamma_{slug(arm)}"] = metric_curves.draw(fit)
+        drawn["contours"] = contours.draw(result)
+        drawn["collapse"] = collapse.draw(result)
+        drawn["comparison"] = comparison.draw(result)
+        for arm in result.arms:
+            drawn[f"specification_{slug(arm)}"] = specification.draw(result, arm)
+        drawn["training_time"] = training_time.draw(result)
+        drawn["formation"] = formation.draw(result)
+        drawn["divergence"] = divergence.draw(result)
+        for arm, fit in result.arms.items():
+            drawn[f"residuals_{slug(arm)}"] = residuals.draw(fit)
+    return drawn
+
+
+def plot(
+    table: str | Path | Table,
+    result: FitResult,
+    out_dir: Path,
+    say: Callable[[str], None] | None = None,
+) -> list[Path]:
+    """Draw all figures of a sweep's table, and of the probe that lies beside it.
+
+    result: the table's fit; say: receives the line about each figure that is not drawn (standard
+    error by default). Raises InputError where the folder can't be written.
+    """
+    from analysis.show.figures.forensics import figures as of_forensics
+    from analysis.show.figures.style import styled
+    from analysis.tables.probe import of_table
+
+    drawn, probed = figures(result), of_table(table)
+    if probed is not None:
+        with styled():
+            drawn |= of_forensics(probed)
+    return _write(drawn, out_dir, say)
+
+
+def plot_groups(
+    groups: dict[str, Table], out_dir: Path, say: Callable[[str], None] | None = None
+) -> list[Path]:
+    """Draw what can be drawn of a table of several tasks: arms, costs and forensics of each.
+
+    groups: by `analysis.tables.groups.load_groups`. Raises InputError where there is nothing to compare or
+    the folder can't be written.
+    """
+    from analysis.contrasts.arms import compare_arms
+    from analysis.contrasts.cost import costs
+    from analysis.show.figures import arms, cost
+    from analysis.show.figures.forensics import figures as of_forensics
+    from analysis.show.figures.style import slug, styled
+    from analysis.tables.probe import of_table
+
+    drawn: dict[str, Figure | str] = {}
+    with styled():
+        drawn |= arms.draw(compare_arms(groups))
+        for label, table in groups.items():
+            try:
+                drawn[f"cost_{slug(label)}"] = cost.draw(costs(label, table))
+            except InputError as error:
+                drawn[f"cost_{slug(label)}"] = f"cost, {label}: {error}"
+            probed = of_table(table)
+            if probed is not None:
+                drawn |= {f"{k}_{slug(label)}": v for k, v in of_forensics(probed).items()}
+    return _write(drawn, out_dir, say)
+
+
+def _write(
+    drawn: dict[str, Figure | str], out_dir: Path, say: Callable[[str], None] | None
+) -> list[Path]:
+    from analysis.show.figures.style import save
+
+    tell = say or (lambda line: print(line, file=sys.stderr))
+    paths: list[Path] = []
+    try:
+        for name, figure in drawn.items():
+            if isinstance(figure, str):
+                tell(f"not drawn: {figure}")
+            else:
+                paths += save(figure, out_dir, name)
+    except OSError as error:
+        raise InputError(f"can't write figures to {out_dir}: {error.strerror or error}") from error
+    return paths

@@ -1,0 +1,202 @@
+"""Sections that a fit fills: verdicts, optima, checks, rivals, and what was measured."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+import pandas as pd
+
+from analysis.show.html.gallery import gallery
+from analysis.show.html.grid import DIGITS, grid, grid_of, values
+from analysis.text import estimate, number
+
+
+def verdicts(result: Any) -> str:
+    """The finding in words, first."""
+    lines = ["<h2>Verdict</h2>"]
+    for law in result.laws:
+        word = law.verdict or "no verdict (unfinished sweep)"
+        kind = word.replace(" ", "-")
+        lines.append(
+            f"<p>Arm <b>{escape(str(law.arm))}</b>: γ*(N) = a·N^-b is "
+            f"<span class='verdict {kind}'>{escape(word)}</span>. {_parameters(law)}</p>"
+        )
+    if result.attribution.get("finding"):
+        lines.append(f"<p>{escape(result.attribution['finding'])}.</p>")
+    lines += [f"<p class='quiet'>{escape(note)}</p>" for note in result.notes]
+    return "".join(lines)
+
+
+def summary(loaded: Any, result: Any) -> str:
+    """What was measured."""
+    runs: pd.DataFrame = loaded.runs
+    status = ", ".join(f"{n} {name}" for name, n in runs["status"].value_counts().items())
+    count = f"{len(runs)} of {loaded.expected} planned ({status})"
+    rows = [("table", loaded.path.name), ("runs", count)]
+    for name, label in (
+        ("task", "task"),
+        ("arm", "arms"),
+        ("depth", "depths (layers)"),
+        ("width", "widths"),
+        ("gamma", "γ"),
+        ("lr", "learning rates"),
+        ("seed", "seeds"),
+        ("steps", "steps"),
+        ("tokens", "tokens"),
+        ("params", "parameters"),
+        ("flops", "FLOPs"),
+        ("device", "devices"),
+    ):
+        if name in runs and runs[name].notna().any():
+            rows.append((label, values(runs[name].dropna())))
+    window = "all γ" if result.window is None else f"±{result.window:g} in ln γ"
+    rows.append(("metric", f"{result.metric} (form {result.form}, window: {window})"))
+    text = "<h2>Data</h2>" + grid(["", ""], [[k, v] for k, v in rows])
+    if loaded.missing:
+        text += f"<p>{len(loaded.missing)} planned runs are missing.</p>"
+    if result.partial:
+        text += "<p class='verdict'>The sweep is unfinished: no verdict is given.</p>"
+    return text
+
+
+def arm_section(fit: Any) -> str:
+    """One arm: optima per depth, checks, rivals, held-out."""
+    law = fit.law
+    text = [f"<h2>Arm {escape(fit.arm)}</h2>"]
+    text += [f"<p>{escape(word)}</p>" for word in fit.sentences]
+    text.append(
+        "<h3>Best γ per depth</h3>"
+        + grid(
+            [
+                "depth",
+                "width",
+                "γ* with 95 % interval",
+                "γ within ε of the best",
+                f"{fit.metric} there",
+                "at γ = 0",
+            ],
+            [
+                [
+                    c.depth,
+                    c.width,
+                    c.optimum.label
+                    or estimate(c.optimum.gamma, c.optimum.low, c.optimum.high, DIGITS),
+                    estimate(None, c.optimum.plateau_low, c.optimum.plateau_high, DIGITS),
+                    number(c.optimum.best, DIGITS),
+                    number(c.zero, DIGITS),
+                ]
+                for c in fit.curves
+            ],
+        )
+    )
+    text.append(
+        "<h3>Checks</h3>"
+        + grid(
+            ["check", "", "what was found"],
+            [
+                [name.replace("_", " "), _passed(check.get("passed")), _said(check)]
+                for name, check in law.checks.items()
+            ],
+        )
+    )
+    if fit.rivals:
+        text.append(
+            "<h3>Rivals</h3>"
+            + grid(
+                ["rival", "form", "information criterion, less the law's", ""],
+                [
+                    [
+                        r.name.replace("_", " "),
+                        r.description,
+                        number(r.delta_ic, DIGITS),
+                        "excluded" if r.excluded else "not told apart",
+                    ]
+                    for r in fit.rivals
+                ],
+            )
+        )
+    held = fit.held_out
+    if held is not None:
+        text.append(
+            f"<p>Depth {held.depth} held out: predicted "
+            f"{estimate(held.predicted, held.low, held.high, DIGITS)}, observed "
+            f"{number(held.observed, DIGITS)} ({escape(held.observed_kind)}).</p>"
+        )
+    return "".join(text)
+
+
+def exchange(result: Any) -> str:
+    """Momentum in the currency of depth."""
+    found = result.fungibility or {}
+    if not found:
+        return ""
+    text = ["<h2>Momentum in exchange for depth</h2>"]
+    for arm, item in found.items():
+        text += [f"<p><b>{escape(arm)}</b>: {escape(word)}</p>" for word in item.sentences]
+        if item.defined and len(item.effective):
+            best = item.effective[item.effective["place"] == "inside"]
+            best = best.sort_values("n_eff").groupby("depth").tail(1).sort_values("depth")
+            text.append(grid_of(best, ["depth", "gamma", "n_eff", "low", "high"]))
+    return "".join(text)
+
+
+def figures(result: Any) -> str:
+    """Every figure of the laws."""
+    from analysis.show.figures import figures as draw
+
+    return "<h2>Figures</h2>" + gallery(draw(result))
+
+
+def details(result: Any) -> str:
+    """Learning rates, divergence and formation, where there is something to say."""
+    text = []
+    rates = result.learning_rates
+    if len(rates):
+        text.append("<h2>Learning rates</h2>" + grid_of(rates, list(rates.columns)))
+    lost = result.divergence
+    if len(lost) and lost["diverged"].sum():
+        text.append(
+            "<h2>Diverged runs</h2>"
+            + grid_of(
+                lost[lost["diverged"] > 0], ["arm", "depth", "width", "gamma", "runs", "diverged"]
+            )
+        )
+    return "".join(text)
+
+
+def method(result: Any) -> str:
+    """How it was fitted."""
+    ways = list(dict.fromkeys(law.method for law in result.laws if law.method))
+    text = ["<h2>How it was fitted</h2>"]
+    text += [f"<p>{escape(way)}.</p>" for way in ways]
+    joint = [f"{f.arm}: {f.joint.sentence}" for f in result.arms.values() if f.joint is not None]
+    text += [f"<p>Cross-check, {escape(line)}.</p>" for line in joint]
+    text.append(
+        "<p>“Supported” needs every check passed; intervals are at 95 %. Numbers that the "
+        "data do not bound are shown as —.</p>"
+    )
+    return "".join(text)
+
+
+def _parameters(law: Any) -> str:
+    return "; ".join(
+        f"{escape(name)} = {estimate(p.estimate, p.low, p.high, DIGITS)}"
+        + ("" if p.identified else " (not identified)")
+        for name, p in law.parameters.items()
+    )
+
+
+def _passed(value: Any) -> str:
+    return {True: "passed", False: "failed"}.get(value, "not decided")
+
+
+def _said(check: dict[str, Any]) -> str:
+    """A check's findings: its words, or its plain numbers."""
+    if check.get("finding"):
+        return str(check["finding"])
+    return ", ".join(
+        f"{k.replace('_', ' ')} {number(v, DIGITS)}"
+        for k, v in check.items()
+        if k != "passed" and isinstance(v, int | float | str | bool)
+    )

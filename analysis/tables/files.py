@@ -1,0 +1,18 @@
+"""A file is written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from analysis.errors import InputError
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write text (UTF-8) beside `path` and move it there. Raises InputError where it can't be."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        raise InputError(f"can't write {path}: {error.strerror or error}") from error

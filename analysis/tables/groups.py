@@ -1,0 +1,54 @@
+"""A table of several tasks or budgets as one checked `Table` for each: what `analysis.load` refuses
+to mix, comparisons of arms can take side by side.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from analysis.errors import InputError
+from analysis.tables.checks import ONE_VALUED, ONE_VALUED_GROUPS
+from analysis.tables.read import read_frame
+from analysis.tables.table import Table, chosen_rows, from_frame
+
+FOLLOWS = ("chance", "chance_loss", "tokens", "tokens_per_step")  # from what the task is
+
+
+def load_groups(path: str | Path, where: str | None = None) -> dict[str, Table]:
+    """Label ("recall", "khop, hops=2") -> its table, in the file's order. Raises InputError."""
+    path = Path(path)
+    runs, about = read_frame(path)
+    try:
+        if where:
+            runs, about = chosen_rows(runs, about, where)
+        if "task" not in runs.columns or runs.empty:
+            return {"": from_frame(runs, about, path, where)}
+        # how many runs each group should have isn't known
+        own = {k: v for k, v in about.items() if k not in ("expected", "missing")}
+        parts = split(runs)
+        return {label: from_frame(part, about if len(parts) == 1 else own, path, where)
+                for label, part in parts.items()}  # fmt: skip
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def split(runs: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Rows by task and budget, with a label that says what tells them apart."""
+    columns = [c for c in runs.columns
+               if (c in ONE_VALUED or c.startswith(ONE_VALUED_GROUPS)) and c not in FOLLOWS]  # fmt: skip
+    # a diverged run may have ended early
+    columns = [c for c in columns if c != "steps" or "budget.steps" not in runs.columns]
+    text = runs[columns].map(str)
+    several = [c for c in columns if text[c].nunique() > 1]
+    if not several:
+        return {str(runs["task"].iloc[0]): runs}
+    out = {}
+    for _, rows in text.groupby(several, sort=False):
+        task = str(runs["task"].loc[rows.index[0]])
+        alike = text[text["task"] == task]
+        told = [c for c in several if c not in ("task", "task._target_") and alike[c].nunique() > 1]
+        said = [f"{c.rpartition('.')[2]}={rows[c].iloc[0]}" for c in told]
+        out[", ".join([task, *said])] = runs.loc[rows.index]
+    return out

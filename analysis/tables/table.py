@@ -1,0 +1,148 @@
+"""A `Table` that `load` returned can be fitted: its columns are there, its numbers are numbers,
+no run stands in it twice, and it mixes nothing that gamma*(N) doesn't model.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.errors import InputError
+from analysis.tables.checks import (
+    NEEDED,
+    NUMBERS,
+    check_once,
+    check_one_setting,
+    check_rows,
+    to_numbers,
+)
+from analysis.tables.expressions import condition
+from analysis.tables.read import read_frame
+
+
+@dataclass(frozen=True)
+class Primary:
+    """The sweep file's `law` block: what was frozen before the sweep ran."""
+
+    name: str = "gamma_star"
+    metric: str = "val_loss"
+    form: str | None = None
+    window: float | None = None
+    tuning_seeds: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Table:
+    """Checked runs, one row each, and what is known of their sweep."""
+
+    path: Path
+    runs: pd.DataFrame
+    sweep: str
+    primary: Primary
+    expected: int
+    missing: list[dict[str, Any]] = field(default_factory=list)
+    from_sweep: bool = False
+    where: str | None = None
+    """The condition that chose its rows."""
+
+    @property
+    def curves_path(self) -> Path:
+        """Where the evaluations over training would stand."""
+        return self.path.with_name("curves.parquet")
+
+
+def load(path: str | Path, where: str | None = None) -> Table:
+    """Read `path` (Parquet; .csv and .tsv too) and check it. Raises InputError in one line.
+
+    where: a condition on columns; the rows it leaves out were never in the table.
+    """
+    path = Path(path)
+    runs, about = read_frame(path)
+    try:
+        if where:
+            runs, about = chosen_rows(runs, about, where)
+        return from_frame(runs, about, path, where)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def from_frame(
+    runs: pd.DataFrame, about: dict[str, Any], path: Path, where: str | None = None
+) -> Table:
+    """Check rows and metadata. Raises InputError without the path in it."""
+    primary = read_primary(about.get("law") or {})
+    missing_columns = [c for c in (*NEEDED, primary.metric) if c not in runs.columns]
+    if missing_columns:
+        raise InputError(
+            f"lacks the column{'s' if len(missing_columns) > 1 else ''} "
+            f"{', '.join(map(repr, missing_columns))}; a table of runs has "
+            f"{', '.join(dict.fromkeys((*NEEDED, primary.metric)))}"
+        )
+    if runs.empty:
+        raise InputError("has no rows: nothing to fit")
+    runs = runs.reset_index(drop=True).copy()
+    for column in {*NUMBERS, primary.metric} & set(runs.columns):
+        runs[column] = to_numbers(runs[column], column)
+    if "width" not in runs.columns:
+        runs["width"] = 0
+    if "chance" not in runs.columns:
+        runs["chance"] = np.nan
+    check_rows(runs, primary.metric)
+    check_one_setting(runs)
+    check_once(runs)
+    for column in ("depth", "width", "seed"):
+        runs[column] = runs[column].astype(int)
+    runs["arm"] = runs["arm"].astype(str)
+    return Table(
+        path=path,
+        runs=runs,
+        sweep=str(about.get("sweep") or sweep_name(runs, path)),
+        primary=primary,
+        expected=int(about.get("expected") or len(runs)),
+        missing=list(about.get("missing") or []),
+        from_sweep=bool(about),
+        where=where,
+    )
+
+
+def chosen_rows(
+    runs: pd.DataFrame, about: dict[str, Any], where: str
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """The rows a condition chooses, and the metadata that still holds. What is missing of a sweep
+    may or may not be chosen, so it still counts as missing. Raises InputError."""
+    keep = condition(where, runs)
+    if not keep.any():
+        raise InputError(f"--where {where!r} leaves none of {len(runs)} rows")
+    left_out = int((~keep).sum())
+    if about.get("expected"):
+        about = {**about, "expected": int(about["expected"]) - left_out}
+    return runs[keep], about
+
+
+def sweep_name(runs: pd.DataFrame, path: Path) -> str:
+    """The sweep's name where the metadata doesn't say it."""
+    if "sweep" in runs.columns and runs["sweep"].nunique() == 1:
+        return str(runs["sweep"].iloc[0])
+    return path.stem
+
+
+def read_primary(law: dict[str, Any]) -> Primary:
+    """The `law` block with its defaults. Raises InputError for what the fit doesn't know."""
+    if law.get("name", "gamma_star") != "gamma_star":
+        raise InputError(
+            f"law.name is {law['name']!r}; `fit` knows gamma_star (see `analysis law`)"
+        )
+    window = law.get("window")
+    if window is not None and not (isinstance(window, int | float) and 0 < window < np.inf):
+        raise InputError(f"law.window is {window!r}; a positive number (ln gamma) or null")
+    tuning = law.get("tuning_seeds")
+    return Primary(
+        metric=str(law.get("metric") or "val_loss"),
+        form=law.get("form"),
+        window=None if window is None else float(window),
+        tuning_seeds=None if tuning is None else tuple(int(seed) for seed in tuning),
+    )

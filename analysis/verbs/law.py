@@ -1,0 +1,88 @@
+"""`analysis law FORM DATA --map ...`: a published law form on anyone's table.
+
+Guarantee: with --json standard output holds the object of laws.json and nothing else; bad input is
+an InputError of one line and nothing is written.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from analysis.errors import InputError
+from analysis.forms import FORMS
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags."""
+    described = "; ".join(f"{form} ({names})" for form, (_, names) in FORMS.items())
+    parser.add_argument("form", metavar="FORM", help=f"with the names to map: {described}")
+    parser.add_argument("data", metavar="DATA", help=".csv, .tsv, .parquet or .jsonl")
+    parser.add_argument(
+        "--map",
+        required=True,
+        metavar="N=params,D=tokens,L=loss",
+        dest="mapping",
+        help="a column or an expression for each name, e.g. D='flops/(6*params)'; "
+        "a column with spaces inside an expression goes in backticks",
+    )
+    parser.add_argument(
+        "--loss",
+        help="huber:DELTA, lad or l2, on ln y (default: huber:1e-3 for "
+        "chinchilla and depth-width, l2 for power laws)",
+    )
+    parser.add_argument("--where", metavar="CONDITION", help="rows to keep, e.g. 'loss < 5'")
+    parser.add_argument(
+        "--bootstrap",
+        type=int,
+        default=0,
+        metavar="COUNT",
+        help="percentile intervals from COUNT case bootstraps (default: profile likelihood)",
+    )
+    parser.add_argument(
+        "--hold-out",
+        metavar="CONDITION",
+        help="rows to leave out of the fit and predict, e.g. 'params > 1e9'",
+    )
+    parser.add_argument("--level", type=float, default=0.95, help="of the intervals (0.95)")
+    parser.add_argument("--seed", type=int, default=0, help="of the bootstrap (0)")
+    parser.add_argument(
+        "--figures", metavar="DIR", help="draw the fit, its profiles and its bootstrap into DIR"
+    )
+    parser.add_argument("--json", action="store_true", help="print the law as JSON, nothing else")
+
+
+def run(given: argparse.Namespace) -> int:
+    """Fit, print, draw; returns the exit status."""
+    from analysis.forms.law import fit_table
+    from analysis.show.console.law import show
+    from analysis.show.progress import Bootstraps
+
+    if not 0.5 < given.level < 1:
+        raise InputError(f"--level {given.level:g}: between 0.5 and 1, e.g. 0.95")
+    if given.bootstrap < 0 or 0 < given.bootstrap < 100:
+        raise InputError(f"--bootstrap {given.bootstrap}: 0 (profiles) or at least 100")
+    fitted = fit_table(
+        given.form,
+        given.data,
+        given.mapping,
+        given.loss,
+        given.where,
+        given.bootstrap,
+        given.hold_out,
+        given.level,
+        given.seed,
+        Bootstraps(),
+    )
+    if given.json:
+        print(json.dumps(fitted.law.to_json(), indent=2, allow_nan=False))
+    else:
+        show(fitted.law)
+    if given.figures:
+        from analysis.show.figures.law_fit import plot_law
+
+        for path in plot_law(fitted, Path(given.figures)):
+            print(path, file=sys.stderr)
+    return 0
