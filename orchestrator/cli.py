@@ -77,6 +77,11 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument("sweep", metavar="SWEEP")
     for sub in (plan, submit):
         sub.add_argument("--rerun", action="store_true", help="train finished runs again")
+        sub.add_argument(
+            "--new-law", action="store_true",
+            help="go on with another sweep.law than the first submission froze: every result of "
+            "the sweep is exploratory from then on",
+        )  # fmt: skip
     for sub in (demo, train, plan, submit, bench):
         sub.add_argument("overrides", nargs="*", default=[], metavar="OVERRIDE")
     for sub in (status, collect):
@@ -106,7 +111,7 @@ def _parser() -> argparse.ArgumentParser:
 def _plan(args: argparse.Namespace) -> int:
     from orchestrator.launch import show, verbs
 
-    plans = verbs.planned(args.sweep, args.overrides, args.rerun)
+    plans = verbs.planned(args.sweep, args.overrides, args.rerun, args.new_law)
     _print(args, show.plan_json(plans), lambda: show.plan_text(plans))
     return 0
 
@@ -114,7 +119,7 @@ def _plan(args: argparse.Namespace) -> int:
 def _submit(args: argparse.Namespace) -> int:
     from orchestrator.launch import verbs
 
-    return verbs.submit_sweep(args.sweep, args.overrides, args.rerun)
+    return verbs.submit_sweep(args.sweep, args.overrides, args.rerun, args.new_law)
 
 
 def _train(args: argparse.Namespace) -> int:

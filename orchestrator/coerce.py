@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import types
 import typing
 from functools import cache
 from typing import Any
 
-from orchestrator.errors import UserError
+from orchestrator.errors import UserError, near
 
 
 @cache
@@ -53,10 +52,9 @@ def coerce(value: Any, hint: Any, key: str) -> Any:
     if origin is typing.Literal:
         allowed = typing.get_args(hint)
         if value not in allowed:
-            near = difflib.get_close_matches(str(value), [str(a) for a in allowed], 1)
-            hint_text = f" (did you mean {near[0]}?)" if near else ""
-            names = ", ".join(map(str, allowed))
-            raise UserError(f"{key}={plain(value)}: must be one of {names}{hint_text}")
+            names = [str(a) for a in allowed]
+            hint = near(str(value), names)
+            raise UserError(f"{key}={plain(value)}: must be one of {', '.join(names)}{hint}")
         return value
     if origin in (typing.Union, types.UnionType):
         options = typing.get_args(hint)
@@ -102,9 +100,9 @@ def _number_or_list(value: Any, key: str) -> Any:
 
 def unknown_key(key: str, allowed: list[str]) -> str:
     """Message for a key that does not exist, with the nearest that does."""
-    near = difflib.get_close_matches(key, allowed, 1, cutoff=0.5)
-    if near:
-        return f"{key}: no such setting (did you mean {near[0]}?)"
+    hint = near(key, allowed, cutoff=0.5)
+    if hint:
+        return f"{key}: no such setting{hint}"
     return f"{key}: no such setting (allowed: {', '.join(sorted(allowed))})"
 
 

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from orchestrator.coerce import build, plain
 from orchestrator.durations import minutes
 from orchestrator.errors import UserError
+from orchestrator.law import Law
 
 
 def _positive(value: float | None, key: str) -> None:
@@ -141,12 +142,14 @@ class Tracking:
 
 @dataclass(frozen=True)
 class SweepInfo:
-    """What a sweep is for, frozen in its file before it runs."""
+    """What a sweep is for."""
 
     name: str | None = None
     """Name of the sweep's results; null: the file's stem."""
-    law: dict[str, Any] = field(default_factory=dict)
-    """The frozen primary analysis: law, metric, form, window, tuning_seeds."""
+    law: Law = field(default_factory=Law)
+    objectives: list[str] | None = None
+    """Columns that an optimising Hydra sweeper gets back for each run, in the order of its
+    directions; null: the law's metric alone."""
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ WRONG = [
     (["submit", "demo", "model.momentum.gamma=nan"], "model.momentum.gamma=nan: gamma must be"),
     (["submit", "demo", "optim.lr=-1"], "optim.lr=-1.0: must be 0 or more"),
     (["submit", "demo", "task.pairs=99"], "task.pairs=99: must be at most task.keys=24"),
-    (["submit", "demo", "cluster=moon"], "Could not find 'cluster/moon'"),
+    (["submit", "demo", "cluster=moon"], "cluster=moon: no such option; options: local, slurm"),
     (["submit", "demo", "model.depth=1,"], "model.depth=1,"),
     (["submit", "demo", "execution.threads=0"], "execution.threads=0: must be above 0"),
     (["submit", "demo", "--frobnicate"], "--frobnicate: no such option"),

@@ -1,4 +1,7 @@
-"""Hydra's door to the orchestrator: a launcher and a grid sweeper, thin and torch-free."""
+"""Hydra's door to the orchestrator: a launcher and a grid sweeper, thin and torch-free.
+
+The task function is a `orchestrator.launch.multirun.Verb`.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,6 @@ from typing import Any
 
 from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.launcher import Launcher
 from hydra.plugins.sweeper import Sweeper
@@ -16,7 +18,7 @@ from omegaconf import DictConfig
 
 
 class LabLauncher(Launcher):
-    """Composes all jobs of a batch at once and hands them to the verb (plan or submit)."""
+    """Hands whole batches of an optimising sweeper to the verb, and the values back."""
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
@@ -28,13 +30,14 @@ class LabLauncher(Launcher):
     def launch(
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
     ) -> Sequence[JobReturn]:
-        from orchestrator.launch.compose import experiments
-
-        values = self.verb(experiments(self.loader, self.config, job_overrides))
+        values = self.verb.batch(self.loader, self.config, job_overrides)
         return [
-            JobReturn(overrides=o, status=JobStatus.COMPLETED, _return_value=v)
-            for o, v in zip(job_overrides, values, strict=True)
-        ]
+            JobReturn(
+                overrides=job, _return_value=v,
+                status=JobStatus.FAILED if isinstance(v, Exception) else JobStatus.COMPLETED,
+            )
+            for job, v in zip(job_overrides, values, strict=True)
+        ]  # fmt: skip
 
 
 class GridSweeper(Sweeper):
@@ -54,20 +57,18 @@ class GridSweeper(Sweeper):
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
         self.loader = hydra_context.config_loader
-        self.launcher = Plugins.instance().instantiate_launcher(
-            hydra_context=hydra_context, task_function=task_function, config=config
-        )
+        self.verb: Any = task_function
+        self.config = config
 
     def sweep(self, arguments: list[str]) -> Any:
         from orchestrator.launch.compose import grid, grids
 
         parser = OverridesParser.create(config_loader=self.loader)
         jobs = [
-            job
+            grid(parser.parse_overrides([*words, *arguments]))
             for words in grids(self.params, self.grids)
-            for job in grid(parser.parse_overrides([*words, *arguments]))
         ]
-        return self.launcher.launch(jobs, initial_job_idx=0)
+        return self.verb.union(self.loader, self.config, jobs)
 
 
 _store = ConfigStore.instance()

@@ -6,7 +6,8 @@ import sys
 from typing import Any
 
 from orchestrator.errors import UserError
-from orchestrator.launch.sweeps import run_hydra, shipped
+from orchestrator.launch.multirun import run_hydra
+from orchestrator.launch.sweeps import shipped
 from orchestrator.records.measurements import keep
 from orchestrator.records.store import open_store
 

@@ -22,6 +22,7 @@ from omegaconf import DictConfig, OmegaConf
 from orchestrator.coerce import unknown_key
 from orchestrator.config import RunConfig, run_config
 from orchestrator.errors import UserError
+from orchestrator.launch.overrides import is_a_group, require_possible
 from orchestrator.records.packs import assign
 from orchestrator.settings import KEYS, Settings, settings
 
@@ -73,7 +74,7 @@ def experiments(
     """Typed experiments of all jobs, each a list of overrides. Raises: UserError."""
     composer = _Composer(loader, master)
     trees = [composer.tree(list(job)) for job in jobs]
-    for i in {0, len(jobs) // 2, len(jobs) - 1}:
+    for i in {0, len(jobs) // 2, len(jobs) - 1} if jobs else ():
         theirs = composer.by_hydra(list(jobs[i]))
         if repr(theirs) != repr(trees[i]):  # as text, so that nan equals nan
             raise RuntimeError(f"composition of {jobs[i]} differs from Hydra's: please report")
@@ -114,7 +115,11 @@ class _Composer:
             self.bases[key] = self._base(list(key))
         tree, interpolated = self.bases[key]
         values = [(o.key_or_group, o.value()) for _, o in simple]
-        if interpolated is not None or not all(_settable(tree, k) for k, _ in values):
+        odd = [k for k, _ in values if not _settable(tree, k)]
+        for k in odd:
+            if "." in k and self.loader.get_group_options(k.replace(".", "/"), ObjectType.CONFIG):
+                raise UserError(is_a_group(k))
+        if interpolated is not None or odd:
             return self.by_hydra(job)
         tree = _copy(tree)
         for name, value in values:
@@ -134,6 +139,7 @@ class _Composer:
         """An override, and whether it only sets a value."""
         if word not in self.parsed:
             (override,) = self.parser.parse_overrides([word])
+            require_possible(override)
             name = override.key_or_group
             if name not in self.groups:  # Hydra looks through the whole search path for it
                 options = self.loader.get_group_options(name, ObjectType.CONFIG)

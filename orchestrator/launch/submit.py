@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import uuid
 from dataclasses import asdict, dataclass
 
 from orchestrator.errors import UserError
 from orchestrator.launch.plan import DONE, Plan
-from orchestrator.records.attempts import attempts, results
 from orchestrator.records.manifests import write_manifest
 from orchestrator.records.packs import freeze
 from orchestrator.records.provenance import code_version, git_commit, package_versions
@@ -25,9 +23,10 @@ class Submitted:
     """Jobs that ended with an error, as far as was waited for."""
 
 
-def submit(store: Store, plan: Plan, overrides: list[str]) -> Submitted:
+def submit(store: Store, plan: Plan, overrides: list[str], new_law: bool = False) -> Submitted:
     """Freeze and launch a plan. On this machine it trains and returns when all has ended.
 
+    `new_law`: the sweep's frozen law is replaced (`orchestrator.law.settle`).
     Raises: UserError where the store can't be written, Slurm would refuse, or there are too many
     runs to track.
     """
@@ -46,11 +45,13 @@ def submit(store: Store, plan: Plan, overrides: list[str]) -> Submitted:
         "packages": package_versions(),
         "tracking": vars(plan.settings.tracking),
         "settings": asdict(plan.settings),
+        "new_law": new_law,
+        "finished": sum(n for state, n in plan.counts.items() if state in DONE),
     }
     try:
         for pack in plan.launch:
             freeze(store, pack)
-        write_manifest(store, plan.sweep, plan.members, plan.settings.sweep.law, about)
+        write_manifest(store, plan.sweep, plan.members, asdict(plan.settings.sweep.law), about)
     except OSError as e:  # a full disk, a quota
         raise UserError(
             f"store {store.root}: {e.strerror}; nothing was submitted, submit again once that is "
@@ -64,20 +65,3 @@ def submit(store: Store, plan: Plan, overrides: list[str]) -> Submitted:
             from orchestrator.launch.local import launch
         failed = launch(store, plan)
     return Submitted(plan, failed)
-
-
-def values(store: Store, plan: Plan) -> list[float]:
-    """The primary metric of each planned run, in order, for an optimising sweeper.
-
-    Infinite for a run that diverged or failed, so that an optimiser turns away from it.
-    """
-    metric = plan.settings.sweep.law.get("metric", "val_loss")
-    found: dict[str, dict] = {}
-    for pack_id in set(plan.pack_of.values()):
-        found |= results(attempts(store, pack_id))
-    out = []
-    for planned in plan.runs:
-        row = found.get(planned.run.run_id, {})
-        value = row.get(metric) if row.get("status") in DONE else None
-        out.append(math.inf if value is None else value)
-    return out

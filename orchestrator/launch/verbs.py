@@ -11,62 +11,99 @@ from typing import Any
 from orchestrator.errors import UserError
 from orchestrator.launch import show
 from orchestrator.launch.compose import Experiment
+from orchestrator.launch.multirun import run_hydra
+from orchestrator.launch.optimise import Unfinished, objectives, require_columns
 from orchestrator.launch.plan import DONE, Plan, make_plan
 from orchestrator.launch.status import SweepStatus, settled, sweep_status
-from orchestrator.launch.submit import submit, values
-from orchestrator.launch.sweeps import find_sweep, run_hydra, shipped, sweep_name
-from orchestrator.records.manifests import Sweep, read_sweep, sweep_names
+from orchestrator.launch.submit import submit
+from orchestrator.launch.sweeps import find_sweep, shipped, sweep_name
+from orchestrator.law import settle, status_of
+from orchestrator.records.attempts import attempts, results
+from orchestrator.records.manifests import Sweep, law_history, read_sweep, sweep_names
 from orchestrator.records.store import Store, open_store
 
 
-def planned(sweep: str, overrides: list[str], rerun: bool = False) -> list[Plan]:
+def planned(
+    sweep: str, overrides: list[str], rerun: bool = False, new_law: bool = False
+) -> list[Plan]:
     """The plan of a sweep, as a list of one (an optimising sweeper can't be planned).
 
     Raises: UserError.
     """
+    plans = _planned(sweep, overrides, rerun)
+    _settle(open_store(), plans[0], new_law)
+    return plans
+
+
+def _settle(store: Store, plan: Plan, new_law: bool) -> bool:
+    return settle(law_history(store, plan.sweep), plan.settings.sweep.law, new_law)
+
+
+def _planned(sweep: str, overrides: list[str], rerun: bool = False) -> list[Plan]:
     path, store = find_sweep(sweep), open_store()
     plans: list[Plan] = []
 
-    def verb(batch: list[Experiment]) -> list[Any]:
-        if plans:
-            raise UserError("plan: this hydra/sweeper chooses its points as results come in")
-        plans.append(make_plan(store, sweep_name(path, batch[0]), batch, rerun))
-        return [0.0] * len(batch)
+    def verb(batch: list[Experiment]) -> None:
+        require_columns(batch)
+        plans.append(make_plan(store, _name(path, batch), batch, rerun))
 
     run_hydra(path, overrides, verb)
     return plans
 
 
-def submit_sweep(sweep: str, overrides: list[str], rerun: bool = False) -> int:
+def submit_sweep(
+    sweep: str, overrides: list[str], rerun: bool = False, new_law: bool = False
+) -> int:
     """Train what is missing; 1 where a run failed, else 0. Raises: UserError."""
     path, store = find_sweep(sweep), open_store()
     failed = 0
 
-    def verb(batch: list[Experiment]) -> list[Any]:
+    def trained(batch: list[Experiment]) -> Plan:
         nonlocal failed
-        plan = make_plan(store, sweep_name(path, batch[0]), batch, rerun)
+        require_columns(batch)
+        plan = make_plan(store, _name(path, batch), batch, rerun)
+        changed = _settle(store, plan, new_law)
         show.plan_lines(plan, store)
-        submitted = submit(store, plan, overrides)
-        failed += submitted.failed_jobs
-        if not plan.settings.cluster.wait:
-            return [None] * len(batch)
-        by_run = dict(zip((p.run.run_id for p in plan.runs), values(store, plan), strict=True))
-        return [by_run[e.run.run_id] for e in batch]
+        failed += submit(store, plan, overrides, changed).failed_jobs
+        return plan
 
-    run_hydra(path, overrides, verb)
+    def optimise(batch: list[Experiment]) -> list[Any]:
+        how = batch[0].settings
+        if how.cluster.name == "slurm" and not how.cluster.wait:
+            raise UserError(
+                "cluster.wait=false: this hydra/sweeper needs the results; give cluster.wait=true"
+            )
+        plan = trained(batch)
+        rows: dict[str, dict[str, Any]] = {}
+        for pack_id in set(plan.pack_of.values()):
+            rows |= results(attempts(store, pack_id))
+        asked = how.sweep.objectives or [how.sweep.law.metric]
+        return [objectives(e.run, rows.get(e.run.run_id, {}), asked) for e in batch]
+
+    try:
+        run_hydra(path, overrides, trained, optimise)
+    except Unfinished as e:
+        print(f"{e}; submit again to go on", file=sys.stderr)
+        return 1
     return 1 if failed else 0
+
+
+def _name(path: Path, batch: list[Experiment]) -> str:
+    return sweep_name(path, batch[0].settings.sweep.name)
 
 
 def train(overrides: list[str]) -> int:
     """Train one run and print its result; 1 where it failed. Raises: UserError."""
     path, store = shipped("conf") / "config.yaml", open_store()
     plans: list[Plan] = []
+    for word in overrides:
+        if word.lstrip("+~").startswith("sweep."):
+            raise UserError(f"{word}: train is no sweep; write one, see `submit`")
 
-    def verb(batch: list[Experiment]) -> list[Any]:
+    def verb(batch: list[Experiment]) -> None:
         if len(batch) != 1:
             raise UserError("train: takes one run; for several write a sweep, see `submit`")
         plans.append(make_plan(store, "train", batch))
-        return [None]
 
     run_hydra(path, overrides, verb)
     (plan,) = plans
@@ -126,10 +163,7 @@ def collect_sweep(
         raise UserError(f"sweep {sweep or 'of any name'}: no run has finished in {store.root}")
     name = sweeps[0].name if sweep else "all"
     expected = len({run_id for s in sweeps for run_id in s.members})
-    about = {
-        "format": 1, "sweep": name, "law": sweeps[-1].law, "expected": expected,
-        "missing": missing,
-    }  # fmt: skip
+    about = {"format": 1, "sweep": name, "expected": expected, "missing": missing, **_law(sweeps)}
     paths = write_tables(results / name, table, curves, about, csv)
     done = int(table["status"].isin(DONE).sum())
     return {
@@ -149,6 +183,16 @@ def _sweeps(store: Store, sweep: str | None, current: bool) -> list[Sweep]:
     found = [read_sweep(store, name) for name in names]
     if not current:
         return found
-    (plan,) = planned(sweep, [])
+    (plan,) = _planned(sweep, [])
     members = {r: m for r, m in found[0].members.items() if r in plan.pack_of}
-    return [replace(found[0], members=members, law=plan.settings.sweep.law)]
+    return [replace(found[0], members=members)]
+
+
+def _law(sweeps: list[Sweep]) -> dict[str, Any]:
+    """What a table's metadata says of its primary analysis; several sweeps have none of their own."""
+    last = sweeps[-1]
+    return {
+        "law": last.law,
+        "law_status": status_of(last.laws) if len(sweeps) == 1 else "exploratory",
+        "law_history": [{"sweep": s.name, **entry} for s in sweeps for entry in s.laws],
+    }

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.errors import UserError
+from orchestrator.law import history_of
 from orchestrator.records.store import Store, dumps, read_json, write_new
 
 
@@ -29,7 +30,9 @@ class Sweep:
     members: dict[str, Member]
     """By run id; a later manifest wins."""
     law: dict[str, Any]
-    """The frozen primary analysis, of the latest manifest."""
+    """The primary analysis: the first manifest's, or the last that `--new-law` recorded."""
+    laws: list[dict[str, Any]]
+    """How it came to that (`orchestrator.law.history_of`)."""
 
 
 def write_manifest(
@@ -55,12 +58,17 @@ def sweep_names(store: Store) -> list[str]:
 def read_sweep(store: Store, name: str) -> Sweep:
     """The union of a sweep's manifests. Raises: UserError where the store has none."""
     members: dict[str, Member] = {}
-    law: dict[str, Any] = {}
-    for data in read_manifests(store, name):
-        law = data["law"]
+    manifests = read_manifests(store, name)
+    for data in manifests:
         for row in data["runs"]:
             members[row[0]] = Member(*row)
-    return Sweep(name, members, law)
+    laws = history_of(manifests)
+    return Sweep(name, members, laws[-1]["law"], laws)
+
+
+def law_history(store: Store, name: str) -> list[dict[str, Any]]:
+    """The laws of a sweep so far; [] where it was not submitted yet."""
+    return history_of(read_json(p) for p in sorted((store.sweeps / name).glob("[0-9]*.json")))
 
 
 def read_manifests(store: Store, name: str) -> list[dict[str, Any]]:

@@ -8,7 +8,8 @@ import pytest
 
 from orchestrator.errors import UserError
 from orchestrator.launch.compose import Experiment
-from orchestrator.launch.sweeps import find_sweep, run_hydra, shipped
+from orchestrator.launch.multirun import run_hydra
+from orchestrator.launch.sweeps import find_sweep, shipped
 
 
 def composed(*overrides: str, sweep: str = "demo") -> list[Experiment]:
@@ -133,12 +134,12 @@ def test_every_shipped_sweep_composes_and_says_its_claim(store, sweep):
     runs = composed("optim.lr=1e-3", sweep=sweep)  # one rate, so that the large ones take no time
     assert len({e.run.run_id for e in runs}) > 20
     text = find_sweep(sweep).read_text()
-    assert text.startswith("# ") and runs[0].settings.sweep.law["metric"] == "val_loss"
+    assert text.startswith("# ") and runs[0].settings.sweep.law.metric == "val_loss"
     if sweep.endswith("_tuned"):
         assert text.startswith(f"# Second stage of {sweep.removesuffix('_tuned')}")
     elif sweep != "demo":
         assert "# Claim: " in text and sweep.removesuffix("_small") in SWEEPS
-    tuning = set(runs[0].settings.sweep.law.get("tuning_seeds", []))
+    tuning = set(runs[0].settings.sweep.law.tuning_seeds or [])
     assert tuning <= {e.run.seed for e in runs}
 
 
