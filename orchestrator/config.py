@@ -17,17 +17,22 @@ from typing import Any, Literal
 
 from orchestrator.coerce import build, plain, require
 from orchestrator.errors import UserError
-from orchestrator.identity import digest, flatten, identity, plain_dict, shape_fields
+from orchestrator.identity import digest, flatten, identity, plain_dict, shape_fields, target
+from orchestrator.optimizers.adamw import AdamW
+from orchestrator.optimizers.base import PER_RUN as _PER_RUN
+from orchestrator.optimizers.base import Optim
 from orchestrator.parts.model import PLAIN, OwnModel, is_plain, own_model
+from orchestrator.parts.optimizer import require_numbers
 from orchestrator.parts.own import Part, guarded, load, ours, user_parts
-from orchestrator.parts.recorded import is_recorded, recorded_model, recorded_task
+from orchestrator.parts.recorded import is_recorded, recorded_model, recorded_optim, recorded_task
 from orchestrator.parts.source import source_hash
 from orchestrator.parts.task import require_members
 
-_PER_RUN = {"per_run": True}
 _LABEL = {"per_run": True, "label": True}
 OUR_MODEL = "orchestrator.models.transformer.Transformer"
 """model._target_ of our own model, whose settings are Model's."""
+OUR_OPTIMIZER = "orchestrator.optimizers.adamw.AdamW"
+"""optim._target_ where none is given."""
 
 
 @dataclass(frozen=True)
@@ -211,45 +216,6 @@ class Model:
 
 
 @dataclass(frozen=True)
-class Optim:
-    """AdamW with gradient clipping and a schedule."""
-
-    lr: float = field(default=3e-3, metadata=_PER_RUN)
-    """Peak learning rate."""
-    weight_decay: float = field(default=0.01, metadata=_PER_RUN)
-    """Decoupled weight decay, times the learning rate a step."""
-    clip: float | None = field(default=1.0, metadata=_PER_RUN)
-    """Largest global gradient norm; null: none."""
-    beta1: float = 0.9
-    beta2: float = 0.999
-    eps: float = 1e-8
-    warmup: int = 20
-    """Steps of linear warm-up."""
-    schedule: Literal["cosine", "constant", "constant_decay"] = "cosine"
-    """After warm-up: cosine to `final`; constant; or constant and, over the last
-    `decay_fraction` of the steps, linear to `final`."""
-    decay_fraction: float = 0.2
-    final: float = 0.1
-    """Last learning rate over the peak."""
-
-    def __post_init__(self) -> None:
-        for name in ("lr", "weight_decay", "eps"):
-            value = getattr(self, name)
-            require(0 <= value < math.inf, f"optim.{name}", value, "must be 0 or more, finite")
-        require(
-            self.clip is None or 0 < self.clip < math.inf, "optim.clip", self.clip,
-            "must be above 0, or null",
-        )  # fmt: skip
-        for name in ("beta1", "beta2"):
-            value = getattr(self, name)
-            require(0 <= value < 1, f"optim.{name}", value, "must be in [0, 1)")
-        require(self.warmup >= 0, "optim.warmup", self.warmup, "must be 0 or more steps")
-        for name in ("decay_fraction", "final"):
-            value = getattr(self, name)
-            require(0 <= value <= 1, f"optim.{name}", value, "must be in [0, 1]")
-
-
-@dataclass(frozen=True)
 class Budget:
     """How long one run trains and how it is evaluated."""
 
@@ -286,7 +252,8 @@ class RunConfig:
     """A task, ours or a user's (parts.task.Task)."""
     model: Model | OwnModel = field(default_factory=Model, metadata={"part": True})
     """Our transformer, or the settings of a user's model (parts.model.ModelClass)."""
-    optim: Optim = field(default_factory=Optim)
+    optim: Optim = field(default_factory=AdamW, metadata={"part": True})
+    """An optimiser, ours or a user's (optimizers.base.Optim)."""
     budget: Budget = field(default_factory=Budget)
     precision: Literal["32-true", "bf16-mixed", "64-true"] = "32-true"
     """Lightning's name of the arithmetic."""
@@ -314,12 +281,16 @@ class RunConfig:
         """
         from orchestrator import models, training
 
-        return {
+        out = {
             "model": models.VERSION,
             "task": int(self.task.version),
             "training": training.VERSION,
             **dict(map(source_hash, user_parts(self))),
         }
+        optim = target(self.optim)
+        if optim and ours(optim):  # AdamW's version is training's, a user's its source
+            out["optim"] = self.optim.version
+        return out
 
     @cached_property
     def config_id(self) -> str:
@@ -412,7 +383,9 @@ def _section(name: str, text: str, known: str) -> Any:
         return _task(data, facts)
     if name == "model":
         return _model(data, facts)
-    return build({"optim": Optim, "budget": Budget}[name], data, path=f"{name}.")
+    if name == "optim":
+        return _optim(data, facts)
+    return build(Budget, data, path="budget.")
 
 
 def _model(data: dict[str, Any], facts: dict[str, Any] | None) -> Any:
@@ -426,6 +399,30 @@ def _model(data: dict[str, Any], facts: dict[str, Any] | None) -> Any:
     model = own_model(data)
     _require_plain(Part("model", "model._target_", target), model, "model")
     return model
+
+
+def _optim(data: dict[str, Any], facts: dict[str, Any] | None) -> Optim:
+    path = data.get("_target_", OUR_OPTIMIZER)
+    values = {k: v for k, v in data.items() if k != "_target_"}
+    if not isinstance(path, str):
+        raise UserError(
+            f"optim._target_={plain(path)}: must be an import path, my.module.Optimizer"
+        )
+    if is_recorded(path, facts):
+        return recorded_optim(data)
+    part = Part("optimizer", "optim._target_", path)
+    cls = load(part)
+    part.require(
+        isinstance(cls, type) and issubclass(cls, Optim) and "__dataclass_fields__" in vars(cls),
+        "must be a frozen dataclass that inherits orchestrator.optimizers.Optim",
+    )
+    if ours(path):
+        return build(cls, values, path="optim.")
+    with guarded(part, "can't be built"):
+        optim = build(cls, values, path="optim.")
+    _require_plain(part, optim, "optim")
+    require_numbers(part, optim)
+    return optim
 
 
 def _task(data: dict[str, Any], facts: dict[str, Any] | None) -> Any:

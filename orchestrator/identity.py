@@ -1,7 +1,8 @@
 """From a config tree to what identifies it: plain dicts, the fields of a shape, hashes.
 
 Fields say by their metadata what they are: `label` (a name, never hashed), `per_run` (not part of
-the shape), `part` (it may be somebody's own, and is then named by its import path).
+the shape), `scheduled` (a learning rate), `part` (it may be somebody's own, and is then named by
+its import path).
 """
 
 from __future__ import annotations
@@ -28,23 +29,43 @@ class _Field:
     group: bool
     label: bool
     per_run: bool
+    scheduled: bool
     default: Any
+
+
+_NO_FIELD = dataclasses.field()
+_OUR_PARTS = ("orchestrator.config.Model", "orchestrator.optimizers.adamw.AdamW")
+"""The default model's settings and the default optimiser."""
 
 
 @cache
 def _fields(cls: type) -> tuple[_Field, ...]:
     hints = typing.get_type_hints(cls)
-    return tuple(
-        _Field(
-            f.name, "part" in f.metadata, "part" in f.metadata or dataclasses.is_dataclass(hints[f.name]),
-            bool(f.metadata.get("label")), bool(f.metadata.get("per_run")), f.default,
-        )
-        for f in dataclasses.fields(cls)
-    )  # fmt: skip
+    out = []
+    for f in dataclasses.fields(cls):
+        said, make = _metadata(cls, f.name), f.default_factory
+        group = "part" in said or dataclasses.is_dataclass(hints[f.name])
+        default = f.default if group or make is dataclasses.MISSING else make()
+        flags = (bool(said.get(k)) for k in ("label", "per_run", "scheduled"))
+        out.append(_Field(f.name, "part" in said, group, *flags, default))
+    return tuple(out)
+
+
+def _metadata(cls: type, name: str) -> dict[str, Any]:
+    """A field's metadata; one that a subclass declares again keeps what its base says of it."""
+    out: dict[str, Any] = {}
+    for base in reversed(cls.__mro__):
+        out |= vars(base).get("__dataclass_fields__", {}).get(name, _NO_FIELD).metadata
+    return out
+
+
+def per_run_numbers(obj: Any) -> dict[str, bool]:
+    """{field: whether it is a learning rate} of a part's fields that may differ within a pack."""
+    return {f.name: f.scheduled for f in _fields(type(obj)) if f.per_run}
 
 
 def plain_dict(obj: Any) -> dict[str, Any]:
-    """A config tree as plain nested dicts; task and model with their import paths (`target`)."""
+    """A config tree as plain nested dicts; parts with their import paths (`target`)."""
     out: dict[str, Any] = {}
     for f in _fields(type(obj)):
         value = getattr(obj, f.name)
@@ -55,10 +76,10 @@ def plain_dict(obj: Any) -> dict[str, Any]:
 
 
 def target(part: Any) -> str | None:
-    """Import path of a task's or model's class; None for our model, the default."""
+    """Import path of a part's class; None for our model and AdamW, the defaults."""
     cls = type(part)
     path = getattr(cls, "_target_", f"{cls.__module__}.{cls.__qualname__}")
-    return None if path == "orchestrator.config.Model" else path
+    return None if path in _OUR_PARTS else path
 
 
 def identity(run: RunConfig) -> dict[str, Any]:
@@ -90,10 +111,9 @@ def shape_fields(obj: Any) -> dict[str, Any]:
     out: dict[str, Any] = {}
     for f in _fields(type(obj)):
         value = getattr(obj, f.name)
-        if f.part and target(value):
-            out[f.name] = {"_target_": target(value), **plain_dict(value)}
-        elif f.group:
-            out[f.name] = shape_fields(value)
+        if f.group:
+            named = {"_target_": target(value)} if f.part and target(value) else {}
+            out[f.name] = named | shape_fields(value)
         elif not f.per_run:
             out[f.name] = value
     return out

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.config import Model, Momentum, Optim, RunConfig, run_config
+from orchestrator.config import Model, Momentum, RunConfig, run_config
 from orchestrator.errors import UserError
+from orchestrator.optimizers.adamw import AdamW
 from orchestrator.tasks.recall import Recall
 
 RECALL = {"_target_": "orchestrator.tasks.recall.Recall"}
@@ -41,7 +42,7 @@ def test_runs_that_differ_in_tensors_alone_share_a_shape():
         return RunConfig(task=Recall(), model=model, **changes).shape_id
 
     same = {
-        shape(), shape(seed=3), shape(optim=Optim(lr=1, weight_decay=0, clip=None)),
+        shape(), shape(seed=3), shape(optim=AdamW(lr=1, weight_decay=0, clip=None)),
         shape(momentum={"gamma": 3.0, "norm": "matched"}), shape(momentum={"streams": "k"}),
         shape(momentum={"angle": 10.0}), shape(momentum={"taps": [0.0, 1.0]}),
         shape(momentum={"norm": "gain_only", "layers": "first"}),
@@ -50,7 +51,7 @@ def test_runs_that_differ_in_tensors_alone_share_a_shape():
     other = {
         shape(momentum={"taps": [1.0, 0.0, 0.5]}), shape(momentum={"streams": "qkv"}),
         shape(momentum={"placement": "pre_rope"}), shape(momentum={"learn": "gamma"}),
-        shape(optim=Optim(beta1=0.8)),
+        shape(optim=AdamW(beta1=0.8)),
     }  # fmt: skip
     assert len(other) == 5 and not other & same
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from orchestrator.parts import attention, operator, task
+from orchestrator.parts import attention, operator, optimizer, task
 from orchestrator.parts.own import Part, user_parts
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ CHECKS: dict[str, Callable[[RunConfig, Part], None]] = {
     "task": task.check,
     "operator": operator.check,
     "attention": attention.check,
+    "optimizer": optimizer.check,
 }
 """What is tried of a part, by its kind (Part.kind); it raises UserError."""
 

@@ -53,6 +53,13 @@ def recorded_model(data: dict[str, Any], known: dict[str, Any]) -> Any:
     return _stand_in(data, {"counted": known or None}, (OwnModel,))
 
 
+def recorded_optim(data: dict[str, Any]) -> Any:
+    """An optimiser that stands for a user's: its settings."""
+    from orchestrator.optimizers.base import Optim
+
+    return _stand_in(data, {}, (Optim,))
+
+
 def is_recorded(target: str, known: dict[str, Any] | None) -> bool:
     """Whether a part is read from a record (`known` is given) and is not ours."""
     return known is not None and not ours(target)

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import torch
 from lightning.fabric import Fabric
 
 from orchestrator.training.slices import SliceState
@@ -32,6 +33,13 @@ def load(fabric: Fabric, path: Path) -> dict[str, Any]:
 
 def restore(content: dict[str, Any], state: SliceState) -> None:
     """Put a checkpoint's values into a freshly started slice, on its device."""
+    device = state.params.device
     for name, value in content["state"].items():
-        current = getattr(state, name)
-        setattr(state, name, value.to(current.device) if name in state.tensors() else value)
+        setattr(state, name, _on(device, value))
+
+
+def _on(device: torch.device, value: Any) -> Any:
+    """The same with its tensors on the device."""
+    if isinstance(value, dict):
+        return {k: _on(device, v) for k, v in value.items()}
+    return value.to(device) if isinstance(value, torch.Tensor) else value

@@ -6,7 +6,7 @@ wide a call is moves the last bits, as the frozen slice width does.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -15,19 +15,17 @@ from torch import Tensor
 class InParts:
     """A function over the runs of a slice, called on as few equal parts of them as memory takes.
 
-    `make` makes the function: anew for each width, as it may be compiled for one. Arguments
-    `per_run` have a leading axis of runs, as all that it returns has; the others are shared.
+    `make` makes the function: anew for each width, as it may be compiled for one. Its last
+    `shared` arguments are shared; the others have a leading axis of runs, as all that it returns.
     """
 
-    def __init__(
-        self, make: Callable[[], Callable[..., tuple[Tensor, ...]]], per_run: Sequence[int]
-    ) -> None:
-        self.make, self.per_run = make, frozenset(per_run)
+    def __init__(self, make: Callable[[], Callable[..., tuple[Tensor, ...]]], shared: int) -> None:
+        self.make, self.shared = make, shared
         self.function, self.parts = make(), 1
 
     def __call__(self, *args: Tensor) -> tuple[Tensor, ...]:
         """Raises: torch.OutOfMemoryError where a single run is too large."""
-        width = len(args[min(self.per_run)])
+        width = len(args[0])
         while True:
             try:
                 return self._call(args, width // self.parts)
@@ -43,10 +41,9 @@ class InParts:
     def _call(self, args: tuple[Tensor, ...], width: int) -> tuple[Tensor, ...]:
         if self.parts == 1:
             return self.function(*args)
-        outs = []
-        for first in range(0, width * self.parts, width):
-            part = (
-                x[first : first + width] if i in self.per_run else x for i, x in enumerate(args)
-            )
-            outs.append(self.function(*part))
-        return tuple(torch.cat(each) for each in zip(*outs, strict=True))
+        each, shared = args[: -self.shared], args[-self.shared :]
+        outs = [
+            self.function(*(x[first : first + width] for x in each), *shared)
+            for first in range(0, width * self.parts, width)
+        ]
+        return tuple(torch.cat(parts) for parts in zip(*outs, strict=True))

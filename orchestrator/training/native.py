@@ -60,8 +60,9 @@ class Native:
         numbers = (ctypes.c_float(x) for x in (o.beta1, o.beta2, o.eps))
         self._call(
             "train", runs, (steps, seeds, batch),
-            (state.params, state.mean, state.square, taps, tensors.lr, tensors.weight_decay,
-             tensors.clip, tokens, targets, seen, number, factor), numbers, (loss, norm),
+            (state.params, state.optim["mean"], state.optim["square"], taps, tensors.hyper["lr"],
+             tensors.hyper["weight_decay"], tensors.clip, tokens, targets, seen, number, factor),
+            numbers, (loss, norm),
         )  # fmt: skip
         total = loss.double().sum(1)
         state.loss_sum += total

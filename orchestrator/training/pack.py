@@ -32,7 +32,7 @@ from orchestrator.training.memory import InParts
 from orchestrator.training.native import Native
 from orchestrator.training.schedule import evaluation_steps, learning_rate_factor
 from orchestrator.training.slices import SliceState, Slots, slots_of, start, stepwise
-from orchestrator.training.step import EVALUATE_PER_RUN, STEP_PER_RUN, Core, RunTensors, over_runs
+from orchestrator.training.step import EVALUATE_SHARED, STEP_SHARED, Core, RunTensors, over_runs
 
 CHUNK = 32
 """Most optimiser steps between two looks at the clock."""
@@ -75,9 +75,9 @@ def functions(pack: Pack, run: RunConfig, device: torch.device) -> tuple[Core, C
             ours = Native(run)
             _made[key] = core, ours.advance, ours.evaluate
         else:
-            steps = InParts(lambda: Compiled(step) if frozen.compile else step, STEP_PER_RUN)
+            steps = InParts(lambda: Compiled(step) if frozen.compile else step, STEP_SHARED)
             evaluations = InParts(
-                lambda: Compiled(evaluate) if often else evaluate, EVALUATE_PER_RUN
+                lambda: Compiled(evaluate) if often else evaluate, EVALUATE_SHARED
             )
             _made[key] = core, stepwise(steps), evaluations
     return _made[key]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from orchestrator.config import Budget, Optim
+from orchestrator.config import Budget
+from orchestrator.optimizers import Optim
 
 
 def learning_rate_factor(step: int, steps: int, optim: Optim) -> float:

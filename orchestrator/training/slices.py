@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -48,10 +47,8 @@ class SliceState:
 
     params: Tensor
     """(W, P)"""
-    mean: Tensor
-    """(W, P), AdamW's first moment."""
-    square: Tensor
-    """(W, P), AdamW's second moment."""
+    optim: dict[str, Tensor]
+    """The optimiser's state: (W, ...) each."""
     loss_sum: Tensor
     """(W,) float64: training loss summed over steps; not finite once a run has diverged."""
     loss_since: Tensor
@@ -65,20 +62,22 @@ class SliceState:
     rows: list[dict[str, Any]] = field(default_factory=list)
     """Evaluations so far."""
 
-    def tensors(self) -> dict[str, Tensor]:
-        return {k: v for k, v in vars(self).items() if isinstance(v, Tensor)}
-
 
 def start(core: Core, runs: list[RunConfig], slots: Slots) -> tuple[SliceState, RunTensors]:
     """A slice's state before the first step, and the tensors of its runs, on the device."""
     each = {i: core.init(runs[i]) for i in slots.members}
-    stacked = RunTensors(*(
-        torch.stack([getattr(each[i], f.name) for i in slots.padded]).to(core.device)
-        for f in dataclasses.fields(RunTensors)
-    ))  # fmt: skip
-    zeros = torch.zeros_like(stacked.params)
+
+    def stacked(of: Callable[[RunTensors], Tensor]) -> Tensor:
+        return torch.stack([of(each[i]) for i in slots.padded]).to(core.device)
+
+    tensors = RunTensors(
+        stacked(lambda t: t.params), stacked(lambda t: t.taps), stacked(lambda t: t.clip),
+        {n: stacked(lambda t, n=n: t.hyper[n]) for n in core.rates},
+    )  # fmt: skip
+    state = torch.vmap(lambda params_P: core.optim.init(params_P, core.sizes))(tensors.params)
     sums = torch.zeros(slots.width, dtype=torch.float64, device=core.device)
-    return SliceState(stacked.params, zeros, zeros.clone(), sums, sums.clone()), stacked
+    optim = {n: state[n].contiguous() for n in core.state}
+    return SliceState(tensors.params, optim, sums, sums.clone()), tensors
 
 
 def stepwise(step: Callable[..., tuple[Tensor, ...]]) -> Callable[..., Tensor]:
@@ -94,11 +93,11 @@ def stepwise(step: Callable[..., tuple[Tensor, ...]]) -> Callable[..., Tensor]:
         number: Tensor, factor: Tensor,
     ) -> Tensor:  # fmt: skip
         for i in range(len(number)):
-            state.params, state.mean, state.square, loss, norm = step(
-                state.params, state.mean, state.square, tensors.taps, tensors.lr,
-                tensors.weight_decay, tensors.clip, tokens[i], targets[i], seen, number[i],
-                factor[i],
+            loss, norm, state.params, *optim = step(
+                state.params, tensors.taps, tensors.clip, seen, *tensors.hyper.values(),
+                *state.optim.values(), tokens[i], targets[i], number[i], factor[i],
             )  # fmt: skip
+            state.optim = dict(zip(state.optim, optim, strict=True))
             state.loss_sum += loss
             state.loss_since += loss
         return norm

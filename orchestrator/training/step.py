@@ -15,8 +15,9 @@ from torch import Tensor
 from torch.func import grad_and_value
 
 from orchestrator.config import RunConfig
+from orchestrator.identity import per_run_numbers
 from orchestrator.models.module import initial_of, logits_of, module_of, taps_of
-from orchestrator.training.optimizer import adamw, clip_factor
+from orchestrator.optimizers import join, split
 
 DTYPES = {"32-true": torch.float32, "bf16-mixed": torch.float32, "64-true": torch.float64}
 """Of parameters and optimiser state, by Lightning's name of the precision."""
@@ -28,9 +29,10 @@ class RunTensors:
 
     params: Tensor
     taps: Tensor
-    lr: Tensor
-    weight_decay: Tensor
     clip: Tensor
+    """Largest gradient norm; +inf: none."""
+    hyper: dict[str, Tensor]
+    """The optimiser's settings that may differ between runs: lr, weight_decay, its own."""
 
 
 class Core:
@@ -42,6 +44,12 @@ class Core:
         self.scored = run.task.scored
         self.sizes = {n: p.shape for n, p in self.module.named_parameters()}
         self.optim = run.optim
+        self.rates = per_run_numbers(run.optim)
+        """{setting: whether it is a learning rate}, of the optimiser's that differ within a pack."""
+        del self.rates["clip"]
+        count = sum(s.numel() for s in self.sizes.values())
+        self.state = list(run.optim.init(torch.zeros(count, dtype=self.dtype), self.sizes))
+        """Names of the optimiser's state."""
         self.device = device
 
     def init(self, run: RunConfig) -> RunTensors:
@@ -53,28 +61,26 @@ class Core:
             return torch.tensor(x, dtype=self.dtype)
 
         return RunTensors(
-            torch.cat([values[n].flatten() for n in self.sizes]).to(self.dtype),
-            taps_of(run).to(self.dtype),
-            scalar(run.optim.lr), scalar(run.optim.weight_decay), scalar(clip),
+            join(values, self.sizes).to(self.dtype), taps_of(run).to(self.dtype),
+            scalar(clip), {n: scalar(getattr(run.optim, n)) for n in self.rates},
         )  # fmt: skip
 
     def unflatten(self, params_P: Tensor) -> dict[str, Tensor]:
         """Views {name: tensor} of the flat vector."""
-        parts = params_P.split([s.numel() for s in self.sizes.values()])
-        return {n: p.view(s) for (n, s), p in zip(self.sizes.items(), parts, strict=True)}
+        return split(params_P, self.sizes)
 
     def logits(self, params: dict[str, Tensor], taps: Tensor, tokens: Tensor) -> Tensor:
         """(B, scored, V), in the parameters' type."""
         return logits_of(self.module, self.scored, params, taps, tokens).to(self.dtype)
 
     def step(
-        self, params_P: Tensor, mean_P: Tensor, square_P: Tensor, taps: Tensor,
-        lr: Tensor, weight_decay: Tensor, clip: Tensor,
-        tokens_BT: Tensor, targets_BQ: Tensor, number: Tensor, factor: Tensor,
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
-        """One optimiser step: new (params, mean, square), loss in nats, gradient norm.
+        self, params_P: Tensor, taps: Tensor, clip: Tensor, hyper: dict[str, Tensor],
+        state: dict[str, Tensor], tokens_BT: Tensor, targets_BQ: Tensor, number: Tensor,
+        factor: Tensor,
+    ) -> tuple[Tensor, Tensor, Tensor, dict[str, Tensor]]:  # fmt: skip
+        """One optimiser step: loss in nats, gradient norm, new parameters (P,) and state.
 
-        `number` counts steps from 1; `factor` is the schedule's share of the peak `lr`.
+        `number` counts steps from 1; `factor` is the schedule's share of a peak learning rate.
         """
 
         def loss_of(params: dict[str, Tensor]) -> Tensor:
@@ -82,15 +88,12 @@ class Core:
             return F.cross_entropy(logits.flatten(0, 1), targets_BQ.flatten())
 
         grads, loss = grad_and_value(loss_of)(self.unflatten(params_P))
-        grad_P = torch.cat([grads[n].flatten() for n in self.sizes])
+        grad_P = join(grads, self.sizes)
         norm = grad_P.square().sum().sqrt()
         grad_P = grad_P * clip_factor(norm, clip)
-        o = self.optim
-        params_P, mean_P, square_P = adamw(
-            params_P, grad_P, mean_P, square_P, number, lr * factor, weight_decay,
-            o.beta1, o.beta2, o.eps,
-        )  # fmt: skip
-        return params_P, mean_P, square_P, loss, norm
+        now = {n: x * factor if self.rates[n] else x for n, x in hyper.items()}
+        params_P, state = self.optim.update(params_P, grad_P, state, self.sizes, number, **now)
+        return loss, norm, params_P, state
 
     def evaluate(
         self, params_P: Tensor, taps: Tensor, tokens_BT: Tensor, targets_BQ: Tensor
@@ -101,24 +104,37 @@ class Core:
         return loss, (logits.argmax(-1) == targets_BQ).sum()
 
 
-STEP_PER_RUN = (0, 1, 2, 3, 4, 5, 6, 9)
-EVALUATE_PER_RUN = (0, 1)
-"""Arguments of `over_runs`' functions that have a leading axis of runs."""
+def clip_factor(norm: Tensor, clip: Tensor) -> Tensor:
+    """Factor that brings a gradient of this norm down to `clip` (torch.nn.utils.clip_grad_norm_).
+
+    `clip` is +inf where there is none. A norm that is not finite gives a factor that is not.
+    """
+    return (clip / (norm + 1e-6)).clamp(max=1.0)
+
+
+STEP_SHARED, EVALUATE_SHARED = 4, 2
+"""How many of the last arguments of `over_runs`' functions all runs share; the others have a
+leading axis of runs."""
 
 
 def over_runs(core: Core) -> tuple[Callable, Callable]:
-    """`step` and `evaluate` over a slice of runs: every run's tensors get a leading axis.
+    """`step` and `evaluate` over a slice of runs, as functions of tensors alone.
 
-    `step`'s tokens and targets are given once for every distinct seed_data, (U, B, T), with
-    an index (W,) that says which of them each run sees.
+    `step(params, taps, clip, seen, *hyper, *state, tokens, targets, number, factor)` returns loss,
+    norm, params and *state, settings and state in the order of `core.rates` and `core.state`. Its
+    tokens and targets are given once for every distinct seed_data, (U, B, T); `seen` (W,) says
+    which of them each run sees.
     """
-    step_each = torch.vmap(core.step, in_dims=(0,) * 9 + (None, None))
+    step_each = torch.vmap(core.step, in_dims=(0,) * 7 + (None, None))
     evaluate_each = torch.vmap(core.evaluate, in_dims=(0, 0, None, None))
 
-    def step(params, mean, square, taps, lr, decay, clip, tokens, targets, seen, number, factor):
-        return step_each(
-            params, mean, square, taps, lr, decay, clip, tokens[seen], targets[seen],
-            number, factor,
-        )  # fmt: skip
+    def step(params: Tensor, taps: Tensor, clip: Tensor, seen: Tensor, *rest: Tensor) -> tuple:
+        *given, tokens, targets, number, factor = rest
+        hyper = dict(zip(core.rates, given, strict=False))
+        state = dict(zip(core.state, given[len(hyper) :], strict=True))
+        loss, norm, params, state = step_each(
+            params, taps, clip, hyper, state, tokens[seen], targets[seen], number, factor
+        )
+        return loss, norm, params, *(state[n] for n in core.state)
 
     return step, evaluate_each

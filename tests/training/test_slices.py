@@ -16,7 +16,7 @@ from orchestrator.training.data import training_batches
 from orchestrator.training.memory import InParts
 from orchestrator.training.native import Native
 from orchestrator.training.slices import slots_of, start, stepwise
-from orchestrator.training.step import STEP_PER_RUN, Core, over_runs
+from orchestrator.training.step import STEP_SHARED, Core, over_runs
 
 CPU = torch.device("cpu")
 STEPS = 5
@@ -88,7 +88,7 @@ def test_a_slice_that_memory_does_not_take_is_called_in_halves():
     state, t = start(Core(runs[0], CPU), runs, slots_of(10, 10)[0])
     seeds, number = torch.arange(5), torch.arange(1, STEPS + 1)
     tokens, targets = training_batches(runs[0], seeds, number)
-    advance = stepwise(InParts(lambda: small, STEP_PER_RUN))
+    advance = stepwise(InParts(lambda: small, STEP_SHARED))
     advance(state, t, tokens, targets, torch.cat((seeds, seeds)), number.float(), torch.ones(STEPS))
     assert calls == [10, 10, 10, 5] + [2] * 5 * (STEPS - 2)
     whole = _train(runs, 10, "eager")[0]
@@ -98,7 +98,7 @@ def test_a_slice_that_memory_does_not_take_is_called_in_halves():
         raise torch.OutOfMemoryError("stand-in")
 
     with pytest.raises(torch.OutOfMemoryError):
-        InParts(lambda: smaller, (0,))(torch.zeros(4, 1))
+        InParts(lambda: smaller, 1)(torch.zeros(4, 1), torch.zeros(1))
 
 
 @pytest.mark.slow

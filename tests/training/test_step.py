@@ -9,10 +9,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from orchestrator.config import Budget, Model, Momentum, Optim, RunConfig
+from orchestrator.config import Budget, Model, Momentum, RunConfig
 from orchestrator.models.initial import initial_parameters
 from orchestrator.models.taps import filter_taps
 from orchestrator.models.transformer import Transformer
+from orchestrator.optimizers.adamw import AdamW
 from orchestrator.tasks.recall import Recall
 from orchestrator.training.data import training_batches
 from orchestrator.training.schedule import evaluation_steps, learning_rate_factor
@@ -36,7 +37,7 @@ def runs_of_a_pack() -> list[RunConfig]:
     return [
         run_of(
             model=Model(depth=2, width=16, heads=2, mlp_ratio=2, momentum=Momentum(gamma=gamma)),
-            optim=Optim(lr=lr, weight_decay=decay, clip=clip, warmup=5), seed=0, seed_init=seed,
+            optim=AdamW(lr=lr, weight_decay=decay, clip=clip, warmup=5), seed=0, seed_init=seed,
             seed_data=seed,
         )
         for gamma, lr, decay, clip, seed in [
@@ -55,13 +56,13 @@ def train(runs: list[RunConfig], steps: int = STEPS):
     seeds = sorted({r.seed_data for r in runs})
     seen = torch.tensor([seeds.index(r.seed_data) for r in runs])
     tokens, targets = training_batches(runs[0], torch.tensor(seeds), torch.arange(1, steps + 1))
-    params, mean, square = state.params, state.mean, state.square
+    params, optim = state.params, state.optim.values()
     losses, norms = [], []
     for i in range(steps):
         factor = learning_rate_factor(i + 1, STEPS, runs[0].optim)
-        params, mean, square, loss, norm = step(
-            params, mean, square, t.taps, t.lr, t.weight_decay, t.clip, tokens[i], targets[i],
-            seen, torch.tensor(i + 1, dtype=core.dtype), torch.tensor(factor, dtype=core.dtype),
+        loss, norm, params, *optim = step(
+            params, t.taps, t.clip, seen, *t.hyper.values(), *optim, tokens[i], targets[i],
+            torch.tensor(i + 1, dtype=core.dtype), torch.tensor(factor, dtype=core.dtype),
         )  # fmt: skip
         losses.append(loss)
         norms.append(norm)
@@ -116,7 +117,7 @@ def test_a_run_alone_and_in_a_pack_agree(width):
 def test_a_run_that_blows_up_leaves_its_mates_bit_for_bit():
     calm = runs_of_a_pack()
     wild = list(calm)
-    wild[1] = dataclasses.replace(calm[1], optim=Optim(lr=1e250, clip=None, warmup=0))
+    wild[1] = dataclasses.replace(calm[1], optim=AdamW(lr=1e250, clip=None, warmup=0))
     losses, _, params, _ = train(calm)
     wild_losses, _, wild_params, _ = train(wild)
     assert not torch.isfinite(wild_losses[-1, 1])
@@ -127,7 +128,7 @@ def test_a_run_that_blows_up_leaves_its_mates_bit_for_bit():
 
 def test_schedules():
     def course(**optim):
-        o = Optim(warmup=4, **optim)
+        o = AdamW(warmup=4, **optim)
         return [learning_rate_factor(n, 20, o) for n in range(1, 21)]
 
     cosine = course(schedule="cosine", final=0.1)

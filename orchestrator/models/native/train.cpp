@@ -1,5 +1,5 @@
 // Training steps and evaluation of many runs, one run after the other, on one core. The arithmetic
-// is that of training/step.py and optimizer.py. Built by native/build.py.
+// is that of training/step.py and optimizers/adamw.py. Built by native/build.py.
 
 #include "transformer.h"
 
