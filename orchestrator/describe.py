@@ -29,7 +29,7 @@ def describe(run: RunConfig, arm: str, seed: int) -> dict[str, Any]:
     return {
         "run_id": run.run_id, "arm": arm, "task": run.task.name,
         **{name: run.size(name) for name in ("depth", "width", "heads", "head_dim")},
-        "gamma": run.gamma, "lr": run.optim.lr, "batch": run.budget.batch,
+        "gamma": run.gamma, "optimizer": type(run.optim).__name__, "lr": run.optim.lr, "batch": run.budget.batch,
         "tokens_per_step": tokens, "seed": seed, "seed_init": run.seed_init,
         "seed_data": run.seed_data, "params": params,
         "params_non_embedding": inner, "flops": flops,

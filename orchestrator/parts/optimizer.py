@@ -184,5 +184,5 @@ def _require_device(part: Part, optim, shapes, count, dtype, rates) -> None:
         with guarded(part, "fails"):
             optim.update(params_P, params_P, optim.init(params_P, shapes), shapes, one, **rates)
     except Exception as e:  # noqa: BLE001 (an operation that this stand-in for a GPU lacks)
-        mixed = "same device" in str(e) or "two devices" in str(e)
+        mixed = any(w in str(e) for w in ("same device", "two devices", "expected device"))
         part.require(not mixed, "mixes devices: make every tensor on that of the parameters")

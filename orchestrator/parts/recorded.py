@@ -70,6 +70,6 @@ def _stand_in(data: dict[str, Any], known: dict[str, Any], bases: tuple[type, ..
     space = {k: v for k, v in known.items() if k not in settings} | {"_target_": data["_target_"]}
     cls = dataclasses.make_dataclass(
         data["_target_"].rpartition(".")[2], [(k, Any) for k in settings], bases=bases,
-        namespace=space, frozen=True,
+        namespace=space, frozen=True, kw_only=True,
     )  # fmt: skip
     return cls(**settings)
