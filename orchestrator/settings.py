@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from orchestrator.cluster import Cluster
 from orchestrator.coerce import build, plain
-from orchestrator.durations import minutes
 from orchestrator.errors import UserError
 from orchestrator.law import Law
 
@@ -44,75 +44,6 @@ class Execution:
     def __post_init__(self) -> None:
         for name in ("threads", "width", "pack", "checkpoint_s"):
             _positive(getattr(self, name), f"execution.{name}")
-
-
-@dataclass(frozen=True)
-class Cluster:
-    """Where packs are trained."""
-
-    name: Literal["local", "slurm"] = "local"
-    """local: processes on this machine; slurm: job arrays through submitit."""
-    wait: bool = False
-    """Wait for the results and return them (what an optimising Hydra sweeper needs)."""
-    processes: int | None = None
-    """Equal shares that the runs are cut into. local: worker processes; null: one a GPU, or one for
-    every `execution.threads` cores. slurm: null: as many as jobs may run at once."""
-    max_jobs: int = 32
-    """slurm: most jobs of one submission, and so most at once; each trains its share of packs."""
-    parallelism: int | None = None
-    """slurm: most of them that run at once; null: as many as Slurm starts."""
-    partition: str | None = None
-    """slurm: partition; null: the cluster's default, here and below."""
-    account: str | None = None
-    """slurm: account that is charged."""
-    qos: str | None = None
-    """slurm: quality of service."""
-    gpus: int | None = None
-    """slurm: GPUs a job, 0 or 1: a job is one process on one device."""
-    gres: str | None = None
-    """slurm: generic resources in the cluster's own words, such as gpu:a100:1."""
-    constraint: str | None = None
-    """slurm: node features, such as a100|h100."""
-    cpus: int | None = None
-    """slurm: cores a job; null: `execution.threads`."""
-    memory: float | None = None
-    """slurm: GB a job."""
-    time: int | str = 60
-    """slurm: time limit, minutes or Slurm's other spellings; longer work is requeued."""
-    signal_s: int = 90
-    """slurm: seconds before the limit at which a job checkpoints and requeues itself."""
-    exclude: str | None = None
-    """slurm: nodes to avoid."""
-    comment: str | None = None
-    """slurm: comment on the jobs."""
-    mail: str | None = None
-    """slurm: address for mail."""
-    mail_type: str | None = None
-    """slurm: when to send mail: BEGIN, END, FAIL, ALL, ..."""
-    setup: list[str] = field(default_factory=list)
-    """slurm: shell lines before a job starts."""
-    sbatch: dict[str, Any] = field(default_factory=dict)
-    """slurm: any other sbatch parameter."""
-    logs: str | None = None
-    """slurm: folder, shared with the nodes, for job scripts and logs; null: the store's logs/."""
-
-    def __post_init__(self) -> None:
-        for name in (
-            "processes", "max_jobs", "parallelism", "cpus", "memory", "signal_s",
-        ):  # fmt: skip
-            _positive(getattr(self, name), f"cluster.{name}")
-        if self.gpus not in (None, 0, 1):
-            raise UserError(f"cluster.gpus={self.gpus}: must be 0 or 1 (a job is one process)")
-        if self.gpus and self.gres:
-            raise UserError(
-                f"cluster.gres={self.gres}: give cluster.gpus or cluster.gres, not both"
-            )
-        minutes(self.time, "cluster.time")
-
-    @property
-    def minutes(self) -> int:
-        """The time limit in minutes."""
-        return minutes(self.time, "cluster.time")
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,8 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
+from orchestrator.cluster import Cluster, defaults
+
 
 class LabLauncher(Launcher):
     """Hands whole batches of an optimising sweeper to the verb, and the values back."""
@@ -80,3 +82,4 @@ _store.store(
     group="hydra/sweeper", name="grid", provider="orchestrator",
     node={"_target_": "hydra_plugins.orchestrator_lab.GridSweeper", "params": None, "grids": None},
 )  # fmt: skip
+_store.store(group="settings", name="cluster", provider="orchestrator", node=defaults(Cluster))

@@ -80,7 +80,7 @@ def experiments(
             raise RuntimeError(f"composition of {jobs[i]} differs from Hydra's: please report")
     known: dict[str, Settings] = {}
     out = []
-    for tree in trees:
+    for job, tree in zip(jobs, trees, strict=True):
         for key in tree:
             if key not in _RUN_KEYS + KEYS:
                 raise UserError(unknown_key(key, [*_RUN_KEYS, *KEYS]))
@@ -88,6 +88,7 @@ def experiments(
         text = json.dumps(how, default=str)
         if text not in known:
             known[text] = settings(how)
+            known[text].cluster.require_effect(job)
         out.append(
             Experiment(run_config({k: tree[k] for k in _RUN_KEYS if k in tree}), known[text])
         )

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.errors import UserError
-from orchestrator.launch.plan import Plan, Planned, unfinished_state
+from orchestrator.launch.plan import Plan, Planned
+from orchestrator.launch.state import unfinished_state
 from orchestrator.launch.submit import submit
 from orchestrator.records.attempts import attempts, results
 from orchestrator.records.jobs import holders, job_arrays, passed

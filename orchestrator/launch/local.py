@@ -3,70 +3,102 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.launch.packs import at_once
-from orchestrator.launch.plan import Plan
 from orchestrator.launch.progress import Progress
 from orchestrator.launch.worker import command
 from orchestrator.records.attempts import attempts
+from orchestrator.records.packs import Pack
 from orchestrator.records.store import Store
+from orchestrator.settings import Settings
 
 GRACE_S = 60.0
 """Seconds that a worker has to checkpoint once it is told to stop."""
 
 
-def launch(store: Store, plan: Plan) -> int:
-    """Train the plan's packs in worker processes; returns how many workers failed.
+@dataclass(frozen=True)
+class Local:
+    """`cluster.name=local`."""
 
-    Ends when no worker is left and nobody else is at work on a pack of the plan. Interrupted
-    (Ctrl-C), it lets the workers checkpoint; submitting again goes on from there.
-    """
-    ids = [pack.pack_id for pack in plan.launch]
-    count = at_once(plan.launch, plan.settings)
-    log_folder = store.logs / plan.sweep
-    log_folder.mkdir(parents=True, exist_ok=True)
-    stamp = time.time_ns()
-    logs = [log_folder / f"{stamp}-worker{i}.log" for i in range(count)]
-    workers = [_start(store, plan, ids[i:] + ids[:i], logs[i], i) for i in range(count)]
-    signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        with Progress(store, plan.launch) as progress:
-            while any(w.poll() is None for w in workers) or _others(store, ids):
+    settings: Settings
+    waits = True
+
+    def require(self) -> None:
+        """This machine takes what it is given."""
+
+    def processes(self) -> int:
+        """As configured, else one for each GPU, or for every `execution.threads` cores."""
+        if self.settings.cluster.processes:
+            return self.settings.cluster.processes
+        device = self.settings.execution.device
+        if device == "cuda" or (device == "auto" and self.has_gpu()):
+            return max(1, len(_gpus()))
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+        return max(1, (cores or 1) // self.settings.execution.threads)
+
+    def has_gpu(self) -> bool:
+        return shutil.which("nvidia-smi") is not None
+
+    def describe(self, processes: int) -> str:
+        return "on this machine"
+
+    def launch(self, store: Store, sweep: str, packs: list[Pack]) -> int:
+        """Train packs in worker processes; returns how many workers failed.
+
+        Ends when no worker is left and nobody else is at work on one of the packs. Interrupted
+        (Ctrl-C), it lets the workers checkpoint; submitting again goes on from there.
+        """
+        ids = [pack.pack_id for pack in packs]
+        count = min(self.processes(), len(ids))
+        log_folder = store.logs / sweep
+        log_folder.mkdir(parents=True, exist_ok=True)
+        stamp = time.time_ns()
+        logs = [log_folder / f"{stamp}-worker{i}.log" for i in range(count)]
+        workers = []
+        for i in range(count):
+            words = command(store, ids[i:] + ids[:i], self.settings, sweep)
+            workers.append(_start(words, logs[i], self.settings.execution.threads, i))
+        signal.signal(signal.SIGTERM, _interrupt)
+        try:
+            with Progress(store, packs) as progress:
+                while any(w.poll() is None for w in workers) or _others(store, ids):
+                    progress.update()
+                    time.sleep(0.2)
                 progress.update()
-                time.sleep(0.2)
-            progress.update()
-    except KeyboardInterrupt:
-        _stop(workers)
-        print("stopped; submit again to go on", file=sys.stderr)
-        raise
-    failed = [log for w, log in zip(workers, logs, strict=True) if w.returncode]
-    for log in failed:
-        print(f"a worker failed; its log: {log}", file=sys.stderr)
-    return len(failed)
+        except KeyboardInterrupt:
+            _stop(workers)
+            print("stopped; submit again to go on", file=sys.stderr)
+            raise
+        failed = [log for w, log in zip(workers, logs, strict=True) if w.returncode]
+        for log in failed:
+            print(f"a worker failed; its log: {log}", file=sys.stderr)
+        return len(failed)
+
+
+def _gpus() -> list[str]:
+    """The GPUs that this process was given; [] where nothing says so."""
+    return [g for g in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if g]
 
 
 def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-def _start(
-    store: Store, plan: Plan, ids: list[str], log: Path, index: int
-) -> subprocess.Popen[bytes]:
-    threads = str(plan.settings.execution.threads)
-    env = {**os.environ, "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
-    gpus = [g for g in env.get("CUDA_VISIBLE_DEVICES", "").split(",") if g]
-    if len(gpus) > 1:
+def _start(words: list[str], log: Path, threads: int, index: int) -> subprocess.Popen[bytes]:
+    """The worker number `index`, with its share of the GPUs."""
+    env = {**os.environ, "OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
+    if len(gpus := _gpus()) > 1:
         env["CUDA_VISIBLE_DEVICES"] = gpus[index % len(gpus)]
-    how = plan.settings
-    words = command(store, ids, how.execution, plan.sweep, how.tracking)
-    words[3:3] = ["--die-with-parent"]
     with open(log, "wb") as f:
-        return subprocess.Popen(words, stdout=f, stderr=subprocess.STDOUT, env=env)
+        return subprocess.Popen(
+            [*words, "--die-with-parent"], stdout=f, stderr=subprocess.STDOUT, env=env
+        )
 
 
 def _others(store: Store, ids: list[str]) -> bool:

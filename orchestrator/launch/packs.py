@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-import os
-import shutil
 from collections import defaultdict
 
 from orchestrator.cost import train_flops
 from orchestrator.launch.compose import Experiment
+from orchestrator.launch.launcher import launcher
 from orchestrator.models.native.build import chosen, compiler
 from orchestrator.models.native.serves import serves
 from orchestrator.records.measurements import kept
@@ -37,7 +36,7 @@ def make_packs(experiments: list[Experiment], generation: int = 0) -> list[Pack]
     for e in experiments:
         groups[e.run.shape_id, e.settings.execution].append(e)
     cost = {key: sum(train_flops(e.run) for e in group) for key, group in groups.items()}
-    share = sum(cost.values()) / processes(experiments[0].settings) if experiments else 1
+    share = sum(cost.values()) / launcher(experiments[0].settings).processes() if experiments else 1
     out = []
     for key, group in groups.items():
         execution = key[1]
@@ -47,7 +46,9 @@ def make_packs(experiments: list[Experiment], generation: int = 0) -> list[Pack]
             min(round(cost[key] / share), math.ceil(len(group) / slice_width(execution, 10**9))),
         )
         size = math.ceil(len(group) / parts)
-        compiled = _compile(group[0], cost[key] / min(parts, processes(group[0].settings)))
+        compiled = _compile(
+            group[0], cost[key] / min(parts, launcher(group[0].settings).processes())
+        )
         for first in range(0, len(group), size):
             runs = [e.run for e in group[first : first + size]]
             width = slice_width(execution, len(runs))
@@ -75,7 +76,7 @@ def estimate_s(store: Store, packs: list[Pack], settings: Settings) -> tuple[flo
         rate[row["mode"]] = row["flops_per_s"]
     seconds, shapes = 0.0, {}
     for pack in packs:
-        run, mode = pack.runs[0], mode_of(pack, settings)
+        run, mode = pack.first, mode_of(pack, settings)
         seconds += train_flops(run) * len(pack.run_ids) / rate[mode]
         if mode == "compiled":
             shapes[run.shape_id] = COMPILE_S + COMPILE_S_PER_LAYER * (run.size("depth") or 1)
@@ -85,39 +86,20 @@ def estimate_s(store: Store, packs: list[Pack], settings: Settings) -> tuple[flo
 
 def at_once(packs: list[Pack], settings: Settings) -> int:
     """How many of these packs are trained at the same time, at most."""
-    return min(processes(settings), len(packs))
+    return min(launcher(settings).processes(), len(packs))
 
 
 def mode_of(pack: Pack, settings: Settings) -> str:
     """How a pack's steps are expected to run: native (our C++), compiled or eager."""
-    if pack.frozen.native and serves(pack.runs[0]) and not on_gpu(settings):
+    if pack.frozen.native and serves(pack.first) and not on_gpu(settings):
         return "native"
     return "compiled" if pack.frozen.compile else "eager"
 
 
-def processes(settings: Settings) -> int:
-    """Processes that train side by side: as configured, else the cluster's jobs, or this machine's
-    GPUs or cores."""
-    cluster = settings.cluster
-    if cluster.processes:
-        return cluster.processes
-    if cluster.name == "slurm":
-        return min(cluster.max_jobs, cluster.parallelism or cluster.max_jobs)
-    gpus = os.environ.get("CUDA_VISIBLE_DEVICES", "")
-    if on_gpu(settings):
-        return max(1, len([g for g in gpus.split(",") if g]))
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return max(1, (cores or 1) // settings.execution.threads)
-
-
 def on_gpu(settings: Settings) -> bool:
-    """Whether jobs are expected to find a GPU: as asked for, else as this machine has one."""
-    cluster, device = settings.cluster, settings.execution.device
-    if device != "auto":
-        return device == "cuda"
-    if cluster.name == "slurm":
-        return bool(cluster.gpus or cluster.gres)
-    return shutil.which("nvidia-smi") is not None
+    """Whether jobs are expected to train on a GPU: as asked for, else where they find one."""
+    device = settings.execution.device
+    return launcher(settings).has_gpu() if device == "auto" else device == "cuda"
 
 
 def _compile(experiment: Experiment, flops: float) -> bool:

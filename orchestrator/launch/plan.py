@@ -13,18 +13,16 @@ from typing import Any
 from orchestrator.config import RunConfig
 from orchestrator.launch.compose import Experiment
 from orchestrator.launch.packs import make_packs
+from orchestrator.launch.state import DONE, UNDER_WAY, unfinished_state
 from orchestrator.parts.changes import changed as changes
 from orchestrator.parts.check import check_parts
-from orchestrator.records.attempts import Attempt, attempts, results
-from orchestrator.records.jobs import Holder, holders, passed
+from orchestrator.records.attempts import attempts, results
+from orchestrator.records.jobs import holders
 from orchestrator.records.manifests import Member
 from orchestrator.records.packs import Pack, all_packs
 from orchestrator.records.provenance import code_version
 from orchestrator.records.store import Store
 from orchestrator.settings import Settings
-
-DONE = ("completed", "diverged")
-UNDER_WAY = ("running", "queued")
 
 
 @dataclass(frozen=True)
@@ -130,18 +128,3 @@ def _index(packs: list[Pack]) -> tuple[dict[str, Pack], dict[str, dict[str, Any]
                 home[run_id] = pack
             trained_as[member["config_id"]] = pack.versions
     return home, trained_as
-
-
-def unfinished_state(tries: list[Attempt], holder: Holder | None = None) -> str:
-    """What became of a pack's unfinished runs: running, queued, failed, stopped, dead, waiting.
-
-    `holder`: the queued or running Slurm task that has the pack on its list.
-    """
-    if any(a.living() for a in tries):
-        return "running"
-    if holder is not None and not passed(holder, tries):
-        return "queued"
-    if not tries:
-        return "waiting"
-    end = tries[-1].end()
-    return end["status"] if end and end["status"] != "completed" else "dead"

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import re
 import shutil
 import subprocess
 from typing import Any
 
+from orchestrator.cluster import Cluster
 from orchestrator.errors import UserError
-from orchestrator.settings import Cluster, Execution, Settings
-
-_NAMED = ("partition", "account", "qos", "constraint", "gres", "memory", "time", "exclude", "mail")
+from orchestrator.settings import Execution, Settings
 
 
 def require(settings: Settings) -> None:
@@ -25,7 +25,7 @@ def require(settings: Settings) -> None:
             "cluster=slurm: no sbatch on the PATH; submit from the cluster's login node, "
             "or train here with cluster=local"
         )
-    flags = {**parameters(cluster, settings.execution), "time": cluster.minutes}
+    flags = options(cluster, settings.execution)
     words = [f"--{k}" if v is True else f"--{k}={v}" for k, v in flags.items()]
     try:
         done = subprocess.run(
@@ -38,17 +38,20 @@ def require(settings: Settings) -> None:
         raise UserError(refused(done.stderr, cluster) + "; nothing was queued")
 
 
-def parameters(cluster: Cluster, execution: Execution) -> dict[str, Any]:
-    """The sbatch parameters that the settings stand for, without time limit and array."""
-    memory = None if cluster.memory is None else f"{math.ceil(cluster.memory * 1024)}M"
-    named = {
-        "partition": cluster.partition, "account": cluster.account, "qos": cluster.qos,
-        "gpus-per-node": cluster.gpus, "gres": cluster.gres, "constraint": cluster.constraint,
-        "cpus-per-task": cluster.cpus or execution.threads, "mem": memory,
-        "exclude": cluster.exclude, "comment": cluster.comment, "mail-user": cluster.mail,
-        "mail-type": cluster.mail_type, "requeue": True,
-    }  # fmt: skip
-    return {k: v for k, v in {**named, **cluster.sbatch}.items() if v is not None}
+def options(cluster: Cluster, execution: Execution) -> dict[str, Any]:
+    """The sbatch options that the settings stand for, without those of the array."""
+    named = {f.metadata["sbatch"]: getattr(cluster, f.name) for f in _named()}
+    named |= {"time": cluster.minutes, "cpus-per-task": cluster.cpus or execution.threads}
+    if cluster.memory is not None:
+        named["mem"] = f"{math.ceil(cluster.memory * 1024)}M"
+    named = {k: ",".join(v) if isinstance(v, list) else v for k, v in named.items()}
+    words = {**named, "requeue": True, **cluster.sbatch}
+    return {k: v for k, v in words.items() if v is not None}
+
+
+def _named() -> list[dataclasses.Field]:
+    """The cluster's keys that stand for an option of sbatch."""
+    return [f for f in dataclasses.fields(Cluster) if f.metadata.get("sbatch")]
 
 
 def max_array_size() -> int:
@@ -64,12 +67,12 @@ def refused(text: str, cluster: Cluster) -> str:
     """sbatch's complaint as one line that names the setting it is about."""
     lines = [re.sub(r"^(sbatch: )?(error: )?", "", s.strip()) for s in text.splitlines()]
     reason = "; ".join(dict.fromkeys(s for s in lines if s)) or "no reason given"
-    for name in _NAMED:
-        value = getattr(cluster, name)
-        word = {"memory": "memory", "exclude": "node name"}.get(name, name)
-        if value is not None and re.search(rf"\b{word}", reason, re.IGNORECASE):
-            allowed = f" (partitions here: {_partitions()})" if name == "partition" else ""
-            return f"cluster.{name}={value}: sbatch says: {reason}{allowed}"
+    for f in _named():
+        value = getattr(cluster, f.name)
+        word = f.metadata["says"] or f.name
+        if value is not None and re.search(rf"\b{word}\b", reason, re.IGNORECASE):
+            allowed = f" (partitions here: {_partitions()})" if f.name == "partition" else ""
+            return f"cluster.{f.name}={value}: sbatch says: {reason}{allowed}"
     return f"cluster=slurm: sbatch says: {reason}"
 
 

@@ -11,8 +11,10 @@ from rich.table import Table
 
 from orchestrator.cost import parameters, train_flops
 from orchestrator.durations import duration
+from orchestrator.launch.launcher import launcher
 from orchestrator.launch.packs import at_once, estimate_s, mode_of
-from orchestrator.launch.plan import DONE, UNDER_WAY, Plan
+from orchestrator.launch.plan import Plan
+from orchestrator.launch.state import DONE, UNDER_WAY
 from orchestrator.launch.status import SweepStatus
 from orchestrator.records.attempts import attempts, results
 from orchestrator.records.store import Store, open_store
@@ -91,10 +93,7 @@ def plan_lines(plan: Plan, store: Store, console: Console | None = None) -> None
         f" {flops:.3g} FLOPs")  # fmt: skip
     seconds, measured = estimate_s(store, plan.launch, plan.settings)
     source = "measured here" if measured else "nothing measured here: run `orchestrator bench`"
-    where = "on this machine"
-    if plan.settings.cluster.name == "slurm":
-        jobs = at_once(plan.launch, plan.settings)
-        where = f"in {jobs} job{'s' * (jobs > 1)} on nodes like this machine"
+    where = launcher(plan.settings).describe(at_once(plan.launch, plan.settings))
     say(f"about {duration(seconds)} {where} ({source})")
 
 

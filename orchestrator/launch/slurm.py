@@ -12,19 +12,21 @@ import io
 import sys
 import time
 import uuid
+from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.cost import train_flops
 from orchestrator.errors import UserError
 from orchestrator.launch.job import Job
-from orchestrator.launch.plan import Plan, unfinished_state
 from orchestrator.launch.progress import Progress
-from orchestrator.launch.sbatch import max_array_size, parameters, refused
+from orchestrator.launch.sbatch import max_array_size, options, refused, require
+from orchestrator.launch.state import unfinished_state
 from orchestrator.records.attempts import attempts, results
 from orchestrator.records.jobs import abandoned, holders, new_array, passed, record
 from orchestrator.records.packs import Pack
 from orchestrator.records.queue import cancel_task
 from orchestrator.records.store import Store
+from orchestrator.settings import Settings
 
 TIMEOUTS = 1_000_000
 """How often submitit may requeue a job: as often as it takes."""
@@ -32,32 +34,59 @@ SILENT_S = 600.0
 """Seconds without an answer of squeue after which `cluster.wait` gives up waiting."""
 
 
-def launch(store: Store, plan: Plan) -> int:
-    """Queue the plan's packs; returns at once, or with cluster.wait how many packs failed.
+@dataclass(frozen=True)
+class Slurm:
+    """`cluster.name=slurm`."""
 
-    Raises: UserError where Slurm refuses; what was queued before stays so.
-    """
-    settings = plan.settings
-    for task in abandoned(store):  # its packs are queued anew; released later, it would be idle
-        cancel_task(task)
-    shares = balanced(plan.launch, settings.cluster.max_jobs)
-    size = max_array_size()
-    groups = [shares[i : i + size] for i in range(0, len(shares), size)]
-    queued = 0
-    for group in groups:
-        try:
-            number = _submit(store, plan, group, len(shares))
-        except OSError as e:
-            raise UserError(f"{e.filename or store.root}: {e.strerror}; {_so_far(queued)}") from e
-        except RuntimeError as e:
-            raise UserError(f"{refused(str(e), settings.cluster)}; {_so_far(queued)}") from e
-        queued += len(group)
-        packs = sum(map(len, group))
-        print(f"queued: {packs} packs in {len(group)} jobs of array {number}", file=sys.stderr)
-    if settings.cluster.wait:
-        return _wait(store, plan)
-    print(f"`orchestrator status {plan.sweep}` says how far they are", file=sys.stderr)
-    return 0
+    settings: Settings
+
+    @property
+    def waits(self) -> bool:
+        return self.settings.cluster.wait
+
+    def require(self) -> None:
+        require(self.settings)
+
+    def processes(self) -> int:
+        """As configured, else as many as jobs may run at once."""
+        cluster = self.settings.cluster
+        jobs = min(cluster.max_jobs, cluster.parallelism or cluster.max_jobs)
+        return cluster.processes or jobs
+
+    def has_gpu(self) -> bool:
+        return bool(self.settings.cluster.gpus or self.settings.cluster.gres)
+
+    def describe(self, processes: int) -> str:
+        return f"in {processes} job{'s' * (processes > 1)} on nodes like this machine"
+
+    def launch(self, store: Store, sweep: str, packs: list[Pack]) -> int:
+        """Queue packs; returns at once, or with cluster.wait how many packs failed.
+
+        Raises: UserError where Slurm refuses; what was queued before stays so.
+        """
+        cluster = self.settings.cluster
+        for task in abandoned(store):  # its packs are queued anew; released later, it would be idle
+            cancel_task(task)
+        shares = balanced(packs, cluster.max_jobs)
+        size = max_array_size()
+        groups = [shares[i : i + size] for i in range(0, len(shares), size)]
+        queued = 0
+        for group in groups:
+            try:
+                number = _submit(store, sweep, self.settings, group, len(shares))
+            except OSError as e:
+                raise UserError(
+                    f"{e.filename or store.root}: {e.strerror}; {_so_far(queued)}"
+                ) from e
+            except RuntimeError as e:
+                raise UserError(f"{refused(str(e), cluster)}; {_so_far(queued)}") from e
+            queued += len(group)
+            count = sum(map(len, group))
+            print(f"queued: {count} packs in {len(group)} jobs of array {number}", file=sys.stderr)
+        if cluster.wait:
+            return _wait(store, packs)
+        print(f"`orchestrator status {sweep}` says how far they are", file=sys.stderr)
+        return 0
 
 
 def balanced(packs: list[Pack], jobs: int) -> list[list[str]]:
@@ -77,30 +106,31 @@ def _price(pack: Pack) -> float:
     return train_flops(pack.first) * len(pack.run_ids)
 
 
-def _submit(store: Store, plan: Plan, group: list[list[str]], jobs: int) -> str:
+def _submit(store: Store, sweep: str, settings: Settings, group: list[list[str]], jobs: int) -> str:
     """Hand one array to sbatch; returns its number."""
     from submitit import SlurmExecutor
 
-    cluster, execution = plan.settings.cluster, plan.settings.execution
+    cluster, execution = settings.cluster, settings.execution
     unique = uuid.uuid4().hex[:12]
-    folder = Path(cluster.logs or store.logs).absolute() / plan.sweep / f"slurm-{unique}"
+    folder = Path(cluster.logs or store.logs).absolute() / sweep / f"slurm-{unique}"
     folder.mkdir(parents=True)
-    array = new_array(plan.sweep, unique, group, folder)
+    flags = options(cluster, execution)
+    array = new_array(sweep, unique, group, folder)
     with contextlib.redirect_stderr(io.StringIO()):  # it prints what it raises, too
         executor = SlurmExecutor(folder, max_num_timeout=TIMEOUTS)
         share = (cluster.parallelism or jobs) * len(group) / jobs
         executor.update_parameters(
-            job_name=array.name, time=cluster.minutes, signal_delay_s=cluster.signal_s,
+            job_name=array.name, time=flags.pop("time"), signal_delay_s=cluster.signal_s,
             array_parallelism=max(1, round(share)), stderr_to_stdout=True,
             setup=[f"export OMP_NUM_THREADS={execution.threads}",
                    f"export MKL_NUM_THREADS={execution.threads}",
                    "export SRUN_CPUS_PER_TASK=$SLURM_CPUS_PER_TASK", *cluster.setup],
-            additional_parameters=parameters(cluster, execution),
+            additional_parameters=flags,
         )  # fmt: skip
         record(store, array)
         submitted = executor.submit_array([
-            Job(str(store.root), packs, vars(execution), plan.sweep,
-                vars(plan.settings.tracking), cluster.signal_s)
+            Job(str(store.root), packs, vars(execution), sweep, vars(settings.tracking),
+                cluster.signal_s)
             for packs in group
         ])  # fmt: skip
     return submitted[0].job_id.partition("_")[0]
@@ -112,23 +142,23 @@ def _so_far(queued: int) -> str:
     return f"{queued} jobs were queued before; submit again to queue the rest"
 
 
-def _wait(store: Store, plan: Plan) -> int:
+def _wait(store: Store, packs: list[Pack]) -> int:
     """Stay until no pack is queued or at work, by our records and the queue; failed packs."""
     answered = time.monotonic()
-    with Progress(store, plan.launch) as progress:
+    with Progress(store, packs) as progress:
         while True:
             progress.update()
             held = holders(store)
             if held is not None:
                 answered = time.monotonic()
-                if not any(_open(store, pack, held) for pack in plan.launch):
+                if not any(_open(store, pack, held) for pack in packs):
                     break
             elif time.monotonic() - answered > SILENT_S:
                 print("squeue does not answer: waiting no longer", file=sys.stderr)
                 break
             time.sleep(2)
         progress.update()
-    return sum(not _complete(store, pack) for pack in plan.launch)
+    return sum(not _complete(store, pack) for pack in packs)
 
 
 def _complete(store: Store, pack: Pack) -> bool:

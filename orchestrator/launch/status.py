@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from orchestrator.launch.plan import unfinished_state
+from orchestrator.launch.state import unfinished_state
 from orchestrator.records.attempts import Attempt, attempts, results
 from orchestrator.records.jobs import Holder, JobArray, held_back, holders, job_arrays
 from orchestrator.records.manifests import Sweep

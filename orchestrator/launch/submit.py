@@ -6,7 +6,9 @@ import uuid
 from dataclasses import asdict, dataclass
 
 from orchestrator.errors import UserError
-from orchestrator.launch.plan import DONE, Plan
+from orchestrator.launch.launcher import launcher
+from orchestrator.launch.plan import Plan
+from orchestrator.launch.state import DONE
 from orchestrator.records.manifests import write_manifest
 from orchestrator.records.packs import freeze
 from orchestrator.records.provenance import code_version, git_commit, package_versions
@@ -27,15 +29,14 @@ def submit(store: Store, plan: Plan, overrides: list[str], new_law: bool = False
     """Freeze and launch a plan. On this machine it trains and returns when all has ended.
 
     `new_law`: the sweep's frozen law is replaced (`orchestrator.law.settle`).
-    Raises: UserError where the store can't be written, Slurm would refuse, or there are too many
+    Raises: UserError where the store can't be written, jobs would be refused, or there are too many
     runs to track.
     """
     if plan.settings.tracking.name == "wandb":
         require_few(plan.settings.tracking.granularity, len(plan.runs))
-    if plan.launch and plan.settings.cluster.name == "slurm":
-        from orchestrator.launch.sbatch import require
-
-        require(plan.settings)
+    place = launcher(plan.settings)
+    if plan.launch:
+        place.require()
     require_writable(store)
     about = {
         "submission": uuid.uuid4().hex,
@@ -57,11 +58,5 @@ def submit(store: Store, plan: Plan, overrides: list[str], new_law: bool = False
             f"store {store.root}: {e.strerror}; nothing was submitted, submit again once that is "
             "mended"
         ) from e
-    failed = 0
-    if plan.launch:
-        if plan.settings.cluster.name == "slurm":
-            from orchestrator.launch.slurm import launch
-        else:
-            from orchestrator.launch.local import launch
-        failed = launch(store, plan)
+    failed = place.launch(store, plan.sweep, plan.launch) if plan.launch else 0
     return Submitted(plan, failed)

@@ -11,9 +11,11 @@ from typing import Any
 from orchestrator.errors import UserError
 from orchestrator.launch import show
 from orchestrator.launch.compose import Experiment
+from orchestrator.launch.launcher import launcher
 from orchestrator.launch.multirun import run_hydra
 from orchestrator.launch.optimise import Unfinished, objectives, require_columns
-from orchestrator.launch.plan import DONE, Plan, make_plan
+from orchestrator.launch.plan import Plan, make_plan
+from orchestrator.launch.state import DONE
 from orchestrator.launch.status import SweepStatus, settled, sweep_status
 from orchestrator.launch.submit import submit
 from orchestrator.launch.sweeps import find_sweep, shipped, sweep_name
@@ -69,7 +71,7 @@ def submit_sweep(
 
     def optimise(batch: list[Experiment]) -> list[Any]:
         how = batch[0].settings
-        if how.cluster.name == "slurm" and not how.cluster.wait:
+        if not launcher(how).waits:
             raise UserError(
                 "cluster.wait=false: this hydra/sweeper needs the results; give cluster.wait=true"
             )

@@ -24,21 +24,16 @@ from orchestrator.records.liveness import HEARTBEAT_S
 from orchestrator.records.packs import Pack, read_pack
 from orchestrator.records.provenance import code_version, git_commit, package_versions
 from orchestrator.records.store import Store, dumps, open_store, write_atomic
-from orchestrator.settings import Execution, Tracking
+from orchestrator.settings import Execution, Settings, Tracking
 from orchestrator.tracking.beside import Beside, beside
 
-UNTRACKED = Tracking()
 
-
-def command(
-    store: Store, pack_ids: list[str], execution: Execution,
-    sweep: str = "", tracking: Tracking = UNTRACKED,
-) -> list[str]:  # fmt: skip
-    """The command line of a job that trains these packs, of `sweep` where a tracker is told."""
+def command(store: Store, pack_ids: list[str], settings: Settings, sweep: str) -> list[str]:
+    """The command line of a job that trains these packs of a sweep."""
     return [
         sys.executable, "-m", "orchestrator.launch.worker", "--store", str(store.root),
-        "--execution", json.dumps(vars(execution)), "--sweep", sweep,
-        "--tracking", json.dumps(vars(tracking)), *pack_ids,
+        "--execution", json.dumps(vars(settings.execution)), "--sweep", sweep,
+        "--tracking", json.dumps(vars(settings.tracking)), *pack_ids,
     ]  # fmt: skip
 
 

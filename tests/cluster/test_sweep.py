@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.slurm, pytest.mark.slow, pytest.mark.xdist_group("slur
 def test_forty_runs_on_four_nodes_equal_this_machine(slurm, tmp_path):
     box = sandbox(
         tmp_path / "s", slurm, "0,0.25,0.5,1.0,2.0", "0,1,2,3,4,5,6,7", pack=5, steps=20,
-        chunk_s=0, options=("cluster.max_jobs=4", "cluster.cpus=16"),
+        chunk_s=0, options=("cluster.max_jobs=4", "cluster.cpus=16", "cluster.partition=[main,high]"),
     )  # fmt: skip
     lab.all_idle(slurm)
     begun = time.monotonic()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from orchestrator.launch import pace
-from orchestrator.launch.packs import processes
+from orchestrator.launch.launcher import launcher
 from orchestrator.settings import Cluster, Execution, Settings
 
 
@@ -27,4 +27,4 @@ def test_time_left_follows_the_pace_since_the_first_look(monkeypatch):
 )  # fmt: skip
 def test_on_slurm_the_jobs_decide_not_this_machines_cores(cluster, expected):
     settings = Settings(cluster=Cluster(name="slurm", **cluster), execution=Execution(threads=1))
-    assert processes(settings) == expected
+    assert launcher(settings).processes() == expected
