@@ -21,10 +21,10 @@ from orchestrator.identity import digest, flatten, identity, plain_dict, shape_f
 from orchestrator.optimizers.adamw import AdamW
 from orchestrator.optimizers.base import PER_RUN as _PER_RUN
 from orchestrator.optimizers.base import Optim
-from orchestrator.parts.model import PLAIN, OwnModel, is_plain, own_model
 from orchestrator.parts.optimizer import require_numbers
 from orchestrator.parts.own import Part, guarded, load, ours, user_parts
 from orchestrator.parts.recorded import is_recorded, recorded_model, recorded_optim, recorded_task
+from orchestrator.parts.settings import PLAIN, OwnModel, is_plain, own_model
 from orchestrator.parts.source import source_hash
 from orchestrator.parts.task import require_members
 

@@ -23,6 +23,8 @@ from orchestrator.coerce import unknown_key
 from orchestrator.config import RunConfig, run_config
 from orchestrator.errors import UserError
 from orchestrator.launch.overrides import is_a_group, require_possible
+from orchestrator.launch.retarget import SECTIONS, retargeted
+from orchestrator.parts.own import ours
 from orchestrator.records.packs import assign
 from orchestrator.settings import KEYS, Settings, settings
 
@@ -73,10 +75,11 @@ def experiments(
 ) -> list[Experiment]:
     """Typed experiments of all jobs, each a list of overrides. Raises: UserError."""
     composer = _Composer(loader, master)
-    trees = [composer.tree(list(job)) for job in jobs]
+    jobs = [composer.words(list(job)) for job in jobs]
+    trees = [composer.tree(job) for job in jobs]
     for i in {0, len(jobs) // 2, len(jobs) - 1} if jobs else ():
-        theirs = composer.by_hydra(list(jobs[i]))
-        if repr(theirs) != repr(trees[i]):  # as text, so that nan equals nan
+        theirs = composer.by_hydra(jobs[i])
+        if _text(theirs) != _text(trees[i]):
             raise RuntimeError(f"composition of {jobs[i]} differs from Hydra's: please report")
     known: dict[str, Settings] = {}
     out = []
@@ -104,6 +107,21 @@ class _Composer:
         self.bases: dict[tuple[str, ...], tuple[dict[str, Any], DictConfig | None]] = {}
         self.parsed: dict[str, tuple[bool, Override]] = {}
         self.groups: dict[str, bool] = {}
+        self.by_file: dict[str, bool] = {}
+
+    def words(self, job: list[str]) -> list[str]:
+        """A job's overrides, those of a user's part as Hydra takes them (launch.retarget)."""
+        overrides = [self._parse(word)[1] for word in job]
+        return retargeted(overrides, [s for s in SECTIONS if self._file_sets_target(s)])
+
+    def _file_sets_target(self, section: str) -> bool:
+        """Whether the sweep's file names a user's part itself, and not by a group's option."""
+        if section not in self.by_file:
+            named = OmegaConf.select(self.master, f"{section}._target_")
+            foreign = isinstance(named, str) and not ours(named)
+            own = self.by_hydra([f"{section}=own"]) if foreign else {}
+            self.by_file[section] = bool(own.get(section, {}).get("_target_"))
+        return self.by_file[section]
 
     def tree(self, job: list[str]) -> dict[str, Any]:
         """The resolved plain config of one job."""
@@ -116,7 +134,7 @@ class _Composer:
             self.bases[key] = self._base(list(key))
         tree, interpolated = self.bases[key]
         values = [(o.key_or_group, o.value()) for _, o in simple]
-        odd = [k for k, _ in values if not _settable(tree, k)]
+        odd = [o.key_or_group for _, o in simple if not _settable(tree, o)]
         for k in odd:
             if "." in k and self.loader.get_group_options(k.replace(".", "/"), ObjectType.CONFIG):
                 raise UserError(is_a_group(k))
@@ -146,7 +164,7 @@ class _Composer:
                 options = self.loader.get_group_options(name, ObjectType.CONFIG)
                 self.groups[name] = bool(options)
             simple = (
-                override.type == OverrideType.CHANGE
+                override.type in (OverrideType.CHANGE, OverrideType.FORCE_ADD)
                 and not self.groups[name]
                 and override.package is None
                 and not name.startswith("hydra.")
@@ -157,14 +175,23 @@ class _Composer:
         return self.parsed[word]
 
 
-def _settable(tree: dict[str, Any], key: str) -> bool:
-    """Whether `key` names a leaf of the tree (anything else is Hydra's to judge)."""
+def _settable(tree: dict[str, Any], override: Override) -> bool:
+    """Whether an override sets a leaf of the tree, or adds one to a section that is there (anything
+    else is Hydra's to judge)."""
     node: Any = tree
-    for part in key.split("."):
+    *above, last = override.key_or_group.split(".")
+    for part in above:
         if not isinstance(node, dict) or part not in node:
             return False
         node = node[part]
-    return not isinstance(node, dict)
+    if not isinstance(node, dict) or (last not in node and override.type == OverrideType.CHANGE):
+        return False
+    return not isinstance(node.get(last), dict)
+
+
+def _text(tree: dict[str, Any]) -> str:
+    """A tree as text, so that nan equals nan, whatever the order of its keys."""
+    return repr(sorted((k, _text(v) if isinstance(v, dict) else v) for k, v in tree.items()))
 
 
 def _copy(tree: dict[str, Any]) -> dict[str, Any]:

@@ -32,7 +32,9 @@ from orchestrator.launch.overrides import (
     require_one_setting,
     require_ours,
 )
+from orchestrator.launch.retarget import SECTIONS, retargeted
 from orchestrator.launch.sweeps import shipped, sweep_name
+from orchestrator.parts.own import ours
 
 Jobs = Sequence[Sequence[str]]
 """Words of each run."""
@@ -146,8 +148,17 @@ def hydra_of(path: Path) -> Iterator[Hydra]:
 def composed(hydra: Hydra, path: Path, overrides: list[str]) -> DictConfig:
     """The primary config as Hydra has it before the sweep, its words checked."""
     parser = OverridesParser.create(config_loader=hydra.config_loader)
-    require_effective(parser.parse_overrides(overrides))
-    return hydra.compose_config(path.stem, overrides, RunMode.MULTIRUN)
+    parsed = parser.parse_overrides(overrides)
+    require_effective(parsed)
+    words = retargeted(parsed, _targets_set(path))
+    return hydra.compose_config(path.stem, words, RunMode.MULTIRUN)
+
+
+def _targets_set(path: Path) -> list[str]:
+    """The sections for which a sweep's file itself names a user's part."""
+    content = OmegaConf.load(path)
+    named = {s: OmegaConf.select(content, f"{s}._target_") for s in SECTIONS}
+    return [s for s, target in named.items() if isinstance(target, str) and not ours(target)]
 
 
 def _require_grid(cfg: DictConfig, chosen: str) -> None:

@@ -100,7 +100,7 @@ class Names:
     def check(self, batch: Sequence[tuple[Sequence[str], RunConfig, Settings]]) -> None:
         """Runs that may come again, as they are. Raises: UserError where names differ."""
         for job, run, settings in batch:
-            name = (run.model.momentum.arm, run.seed)
+            name = (run.arm, run.seed)
             known = self.known.setdefault(run.run_id, (name, settings.execution))
             if known == (name, settings.execution):
                 continue

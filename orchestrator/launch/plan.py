@@ -74,7 +74,7 @@ def make_plan(store: Store, sweep: str, experiments: list[Experiment], rerun: bo
 
     Raises: UserError where a part of the user's does not pass its trial.
     """
-    check_parts(e.run for e in experiments)
+    check_parts(experiments)
     unique: dict[str, Experiment] = {}
     for e in experiments:
         unique.setdefault(e.run.run_id, e)

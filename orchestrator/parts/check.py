@@ -8,33 +8,42 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from orchestrator.parts import attention, operator, optimizer, task
+from orchestrator.parts import attention, model, operator, optimizer, task
 from orchestrator.parts.own import Part, user_parts
 
 if TYPE_CHECKING:
     from orchestrator.config import RunConfig
+    from orchestrator.launch.compose import Experiment
 
 CHECKS: dict[str, Callable[[RunConfig, Part], None]] = {
     "task": task.check,
     "operator": operator.check,
     "attention": attention.check,
+    "model": model.check,
     "optimizer": optimizer.check,
 }
 """What is tried of a part, by its kind (Part.kind); it raises UserError."""
 
 _passed: set[str] = set()
 """Shapes whose parts have passed in this process."""
+_traced: set[tuple[Part, ...]] = set()
+"""Parts together of which a step was traced, as compiling it does."""
 
 
-def check_parts(runs: Iterable[RunConfig]) -> None:
-    """Try the user's parts of each shape among these runs, then a step of training.
+def check_parts(experiments: Iterable[Experiment]) -> None:
+    """Try the user's parts of each shape among these, then a step of training and an evaluation.
 
     Raises: UserError, the line that names key, import path, what is wrong and what is expected.
     """
-    for run in runs:
-        parts = user_parts(run)
-        if not parts or run.shape_id in _passed:
+    for e in experiments:
+        parts = tuple(user_parts(e.run))
+        if not parts or e.run.shape_id in _passed:
             continue
+        from orchestrator.parts.step import try_step
+
         for part in parts:
-            CHECKS[part.kind](run, part)
-        _passed.add(run.shape_id)
+            CHECKS[part.kind](e.run, part)
+        trace = e.settings.execution.compile != "off" and parts not in _traced
+        try_step(e.run, parts, trace)
+        _passed.add(e.run.shape_id)
+        _traced.update({parts} if trace else ())

@@ -1,4 +1,4 @@
-"""What a model of one's own must provide, how it becomes a config section, and its trial.
+"""What a model of one's own must provide, and its trial.
 
 class Conv(nn.Module):
     def __init__(self, vocab, length, scored, depth: int = 1, width: int = 32):
@@ -14,12 +14,8 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-import math
-import typing
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from orchestrator.coerce import build
 from orchestrator.parts.own import Part, guarded, load
 
 if TYPE_CHECKING:
@@ -27,8 +23,10 @@ if TYPE_CHECKING:
 
     from orchestrator.config import RunConfig
 
-GIVEN = ("vocab", "length", "scored")
-"""Arguments of a constructor that come from the task, by name, where it has them."""
+SEQUENCES = 3
+"""Sequences of the trial."""
+NOISE = 1e-3
+"""Change of the logits, over the largest, up to which it counts as rounding."""
 
 
 class ModelClass(Protocol):
@@ -54,88 +52,6 @@ class ModelClass(Protocol):
         ...
 
 
-class OwnModel:
-    """Settings of a user's model: a frozen dataclass made of its constructor's arguments."""
-
-    _target_: ClassVar[str]
-    momentum: ClassVar[None] = None
-    counted: ClassVar[dict[str, Any] | None] = None
-    """Its counts, where it stands for a record (parts.recorded)."""
-
-    @property
-    def name(self) -> str:
-        """What it is called where tables name an arm."""
-        return self._target_.rpartition(".")[2]
-
-
-def own_model(data: dict[str, Any]) -> OwnModel:
-    """The section `model` of a config whose _target_ is a user's. Raises: UserError."""
-    part = Part("model", "model._target_", data["_target_"])
-    cls = _settings_of(part)
-    values = {k: v for k, v in data.items() if k != "_target_"}
-    return build(cls, values, path="model.")
-
-
-@lru_cache(maxsize=64)
-def _settings_of(part: Part) -> type:
-    """The dataclass of a model's settings, from its constructor's signature."""
-    found = load(part)
-    from torch import nn
-
-    part.require(
-        isinstance(found, type) and issubclass(found, nn.Module), "must be a class of nn.Module"
-    )
-    with guarded(part, "its constructor's type hints can't be read"):
-        words = list(inspect.signature(found).parameters.values())
-        hints = typing.get_type_hints(found.__init__)
-    fields: list[Any] = []
-    for word in words:
-        if word.name in GIVEN:
-            continue
-        part.require(
-            word.kind in (word.POSITIONAL_OR_KEYWORD, word.KEYWORD_ONLY),
-            f"its constructor takes {word}: name each setting, with a type and a default",
-        )
-        part.require(
-            not word.name.startswith("_") and word.name not in dir(OwnModel),
-            f"its constructor's {word.name} can't be the name of a setting",
-        )
-        hint = hints.get(word.name, Any)
-        if word.default is word.empty:
-            fields.append((word.name, hint))
-        else:
-            default = word.default
-            default = list(default) if isinstance(default, tuple) else default
-            part.require(is_plain(default), f"its constructor's {word.name}={default!r}: {PLAIN}")
-            field = dataclasses.field(default_factory=_copy(default)) if isinstance(
-                default, (list, dict)) else dataclasses.field(default=default)  # fmt: skip
-            fields.append((word.name, hint, field))
-    fields.sort(key=len)  # those without a default first, as dataclasses want it
-    path = f"{found.__module__}.{found.__qualname__}"
-    with guarded(part, "its constructor's arguments can't be settings"):
-        return dataclasses.make_dataclass(
-            found.__name__, fields, bases=(OwnModel,), namespace={"_target_": path}, frozen=True
-        )
-
-
-PLAIN = "a setting must be a number, text, true, false, null, or a list of them"
-
-
-def is_plain(value: Any) -> bool:
-    """Whether a value comes back from JSON as it was: what a record can hold."""
-    if isinstance(value, list):
-        return all(map(is_plain, value))
-    if isinstance(value, dict):
-        return all(isinstance(k, str) and is_plain(v) for k, v in value.items())
-    if isinstance(value, float):
-        return math.isfinite(value)
-    return value is None or isinstance(value, (bool, int, str))
-
-
-def _copy(value: Any) -> Any:
-    return lambda: value.copy()
-
-
 def new_module(run: RunConfig, seed: int) -> nn.Module:
     """A user's model, built on the CPU with torch's generator seeded; the generator of the process
     is left as it was. Raises: UserError."""
@@ -155,3 +71,111 @@ def new_module(run: RunConfig, seed: int) -> nn.Module:
 
 def _said(settings: dict[str, Any]) -> str:
     return ", ".join(f"{k}={v}" for k, v in settings.items()) or "no settings"
+
+
+def check(run: RunConfig, part: Part) -> None:
+    """Build a model for three seeds and try a forward and a backward pass on the task's tokens.
+
+    Raises: UserError where it is not what ModelClass says.
+    """
+    import torch
+
+    from orchestrator.training.step import DTYPES
+
+    dtype = DTYPES[run.precision]
+    first, again, other = (new_module(run, seed).to(dtype) for seed in (1, 1, 2))
+    _require_parameters(part, first, again, other)
+    tokens = run.task.batch(torch.tensor(1), torch.tensor(1), SEQUENCES)[0]
+    before = {n: b.clone() for n, b in first.named_buffers()}
+
+    def call(tokens_BT: Tensor) -> Tensor:
+        with guarded(part, f"fails on tokens {tuple(tokens_BT.shape)}"):
+            return first(tokens_BT)
+
+    kept, logits = tokens.clone(), call(tokens)
+    scored = range(run.task.length)[run.task.scored]
+    shapes = [(SEQUENCES, n, run.task.vocab) for n in dict.fromkeys((run.task.length, len(scored)))]
+    part.require(
+        isinstance(logits, torch.Tensor), f"gives {type(logits).__name__}, must give a tensor"
+    )
+    part.require(
+        tuple(logits.shape) in shapes,
+        f"gives shape {tuple(logits.shape)}, must give {' or '.join(map(str, shapes))}: sequences, "
+        "positions (all, or those scored), vocab",
+    )
+    part.require(
+        logits.dtype == dtype, f"gives {logits.dtype}, must give {dtype} as its parameters are"
+    )
+    part.require(bool(logits.isfinite().all()), "gives logits that are not finite")
+    part.require(torch.equal(tokens, kept), "writes to the tokens, which others read")
+    moved = [n for n, b in first.named_buffers() if not torch.equal(b, before[n])]
+    part.require(
+        not moved, f"writes to its buffer {moved[0] if moved else ''}, which all runs share"
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        same = torch.equal(logits, call(tokens))
+    part.require(same, "gives other logits at the second call: no randomness (dropout), no state")
+    _require_causal(part, run, call, tokens, logits)
+    with guarded(part, "can't be differentiated"):
+        logits.square().sum().backward()
+    for name, p in first.named_parameters():
+        part.require(p.grad is not None, f"no gradient reaches its parameter {name}")
+        part.require(
+            bool(p.grad.isfinite().all()), f"the gradient to its parameter {name} is not finite"
+        )
+
+
+def _require_parameters(part: Part, first: nn.Module, again: nn.Module, other: nn.Module) -> None:
+    """Initial weights are seed_init's alone, buffers nobody's."""
+    import torch
+
+    named = dict(first.named_parameters())
+    part.require(bool(named), "has no parameters to train")
+    for name, p in named.items():
+        part.require(
+            p.is_floating_point(), f"its parameter {name} is {p.dtype}, must be a real number's"
+        )
+        part.require(p.requires_grad, f"its parameter {name} is frozen: make it a buffer")
+        part.require(p.device.type == "cpu", f"its parameter {name} is on {p.device}, not the CPU")
+        part.require(
+            bool(p.isfinite().all()), f"its parameter {name} is not finite before training"
+        )
+    twice, thrice = dict(again.named_parameters()), dict(other.named_parameters())
+    part.require(
+        named.keys() == twice.keys() and all(torch.equal(p, twice[n]) for n, p in named.items()),
+        "has other initial weights when built again with one seed_init: draw them from torch's "
+        "generator alone",
+    )
+    part.require(
+        not all(torch.equal(p, thrice[n]) for n, p in named.items()),
+        "has the same initial weights for every seed_init: it must set no seed of its own",
+    )
+    buffers = dict(other.named_buffers())
+    for name, b in first.named_buffers():
+        part.require(
+            torch.equal(b, buffers[name]), f"its buffer {name} differs by seed: make it a parameter"
+        )
+
+
+def _require_causal(part: Part, run: RunConfig, call: Any, tokens: Tensor, logits: Tensor) -> None:
+    """Later tokens change no logits before them, a sequence none of another's."""
+    length, scored = run.task.length, range(run.task.length)[run.task.scored]
+    positions = list(range(length)) if logits.shape[1] == length else list(scored)
+    limit = NOISE * logits.detach().abs().max()
+    others = tokens.clone()
+    others[1:] = (others[1:] + 1) % run.task.vocab
+    changed = (call(others) - logits)[0].abs().max() > limit
+    part.require(not changed, "mixes sequences: one of a batch changes the logits of another")
+    if not getattr(load(part), "causal", True):
+        return
+    for first in sorted({1, length // 2, length - 1} - {0, length}):
+        later = tokens.clone()
+        later[:, first:] = (later[:, first:] + 1) % run.task.vocab
+        before = [i for i, t in enumerate(positions) if t < first]
+        changed = bool(before) and (call(later) - logits)[:, before].abs().max() > limit
+        part.require(
+            not changed,
+            f"is not causal: the token at position {first} changes logits before it (a class with "
+            "causal = False may)",
+        )

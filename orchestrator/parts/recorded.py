@@ -48,7 +48,7 @@ def recorded_task(data: dict[str, Any], known: dict[str, Any]) -> Any:
 
 def recorded_model(data: dict[str, Any], known: dict[str, Any]) -> Any:
     """A model that stands for a user's: its settings, and its counts where they are on record."""
-    from orchestrator.parts.model import OwnModel
+    from orchestrator.parts.settings import OwnModel
 
     return _stand_in(data, {"counted": known or None}, (OwnModel,))
 
