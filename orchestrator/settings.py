@@ -7,6 +7,7 @@ width); the rest may change between attempts.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 from orchestrator.cluster import Cluster
@@ -40,10 +41,14 @@ class Execution:
     """Seconds between checkpoints."""
     keep_weights: bool = False
     """Keep the final parameters of every run."""
+    parts: str | None = None
+    """Folder that parts of one's own are imported from, on every node; null: the working folder of
+    the submission."""
 
     def __post_init__(self) -> None:
         for name in ("threads", "width", "pack", "checkpoint_s"):
             _positive(getattr(self, name), f"execution.{name}")
+        object.__setattr__(self, "parts", str(Path(self.parts or "").absolute()))
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from orchestrator.config import RunConfig, run_config
 from orchestrator.errors import UserError
 from orchestrator.launch.overrides import is_a_group, require_possible
 from orchestrator.launch.retarget import SECTIONS, retargeted
-from orchestrator.parts.own import ours
+from orchestrator.parts.own import ours, stand_in
 from orchestrator.records.packs import assign
 from orchestrator.settings import KEYS, Settings, settings
 
@@ -92,6 +92,7 @@ def experiments(
         if text not in known:
             known[text] = settings(how)
             known[text].cluster.require_effect(job)
+            stand_in(known[text].execution.parts)
         out.append(
             Experiment(run_config({k: tree[k] for k in _RUN_KEYS if k in tree}), known[text])
         )

@@ -19,6 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from orchestrator.launch.pace import Pace
+from orchestrator.parts.own import stand_in
 from orchestrator.records.attempts import Attempt, attempts, claim, end, results
 from orchestrator.records.liveness import HEARTBEAT_S
 from orchestrator.records.packs import Pack, read_pack
@@ -42,6 +43,7 @@ def run(
     sink: Beside | None = None,
 ) -> int:  # fmt: skip
     """Train every pack that nobody else trains. Returns how many failed."""
+    stand_in(execution.parts)
     failed = 0
     for pack_id in pack_ids:
         if stopping():

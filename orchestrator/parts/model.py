@@ -83,8 +83,9 @@ def check(run: RunConfig, part: Part) -> None:
     from orchestrator.training.step import DTYPES
 
     dtype = DTYPES[run.precision]
-    first, again, other = (new_module(run, seed).to(dtype) for seed in (1, 1, 2))
+    first, again, other = (new_module(run, seed) for seed in (1, 1, 2))
     _require_parameters(part, first, again, other)
+    first.to(dtype)
     tokens = run.task.batch(torch.tensor(1), torch.tensor(1), SEQUENCES)[0]
     before = {n: b.clone() for n, b in first.named_buffers()}
 

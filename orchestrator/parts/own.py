@@ -66,10 +66,10 @@ def user_parts(run: RunConfig) -> list[Part]:
     return [Part(kind, key, path) for kind, key, path in named if path and not ours(path)]
 
 
-def stand_in(folder: Path) -> None:
-    """Import parts from `folder` (the submission's) instead of the working folder."""
+def stand_in(folder: str) -> None:
+    """Import parts from `folder` (settings.Execution.parts) instead of the working folder."""
     global _folder
-    _folder = folder
+    _folder = Path(folder)
 
 
 def standing_in() -> Path:

@@ -32,6 +32,7 @@ def source_hash(part: Part) -> tuple[str, str]:
     Raises: UserError where it can't be imported, or its source not be read.
     """
     found = load(part)
+    part.require(callable(found), "must be a function or a class")
     module = getattr(found, "__module__", None) or ""
     if module.partition(".")[0] == OURS:  # ours under a name of theirs: it has a VERSION
         module = part.path.rpartition(".")[0]

@@ -197,16 +197,22 @@ def require_batch(part: Part, task: Any, made: Any, size: int) -> None:
 
 
 def _require_device(part: Part, task: Any, size: int) -> None:
-    """Batches are made where the seed is, so that a GPU can train on them."""
+    """Batches are made where the seed is, so that a GPU can train on them: the meta device, which
+    only knows shapes, stands for one."""
     import torch
+
+    from orchestrator.parts.devices import Mixed, OneDevice
 
     seed = torch.zeros((), dtype=torch.int64, device="meta")
     try:
-        with guarded(part, "batch fails"):
+        with OneDevice():
             made = task.batch(seed, seed, size)
-    except Exception as e:  # noqa: BLE001 (an operation that this stand-in for a GPU lacks)
-        mixed = "same device" in str(e) or "two devices" in str(e)
-        part.require(not mixed, "batch mixes devices: make every tensor with device=seed.device")
+    except Mixed as e:
+        raise part.fault(
+            f"batch makes a tensor on the CPU that meets seed's device in {e}: use "
+            "device=seed.device"
+        ) from e
+    except Exception:  # noqa: BLE001 (it ran above: this is an operation that meta tensors lack)
         return
     part.require(
         all(x.device.type == "meta" for x in made),
