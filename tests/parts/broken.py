@@ -153,6 +153,11 @@ def _given(name: str, text: str, words: str) -> tuple[str, str, str, str]:
     return name, GIVE, f"{text}\n        {GIVE}", words
 
 
+def _made(name: str, text: str, words: str) -> tuple[str, str, str, str]:
+    batch = "    def batch("
+    return name, batch, f"    def __post_init__(self):\n        {text}\n\n{batch}", words
+
+
 MEMBERS = ("name", "version", "vocab", "length", "scored", "chance", "chance_loss")
 TASK_FAULTS = [
     *map(_without, MEMBERS),
@@ -178,12 +183,11 @@ TASK_FAULTS = [
     ("batch of two arguments", "(self, seed, step, size)", "(self, seed, step, size=1, *, x)",
      "batch must take (seed, step, size)"),
     ("no dataclass", "@dataclass(frozen=True)", "", "must be a dataclass"),
-    ("post_init raises", "    def batch(", "    def __post_init__(self):\n        raise ValueError("
-     "'kind\\nmust be 4')\n\n    def batch(", "can't be built (ValueError: kind must be 4"),
-    ("post_init exits", "    def batch(", "    def __post_init__(self):\n        sys.exit(5)\n\n"
-     "    def batch(", "exits the interpreter with status 5"),
-    ("post_init says so itself", "    def batch(", "    def __post_init__(self):\n        raise "
-     "UserError('task.kind=3: must\\nbe 4')\n\n    def batch(", "task.kind=3: must be 4"),
+    _made("post_init raises", "raise ValueError('kind\\nmust be 4')",
+          "can't be built (ValueError: kind must be 4"),
+    _made("post_init exits", "sys.exit(5)", "exits the interpreter with status 5"),
+    _made("post_init says so itself", "raise UserError('task.kind=3: must\\nbe 4')",
+          "task.kind=3: must be 4"),
     ("hint of nothing", "kind: int = 3", "kind: 'Nothing' = 3", "name 'Nothing' is not defined"),
     ("setting that is no JSON", "kind: int = 3", "kind: tuple = (3, 4)", "task.kind is (3, 4)"),
     ("setting that is nan", "kind: int = 3", "kind: float = math.nan", "task.kind is nan"),
