@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from hydra.core.override_parser.types import Override, OverrideType
 
 from orchestrator.config import OUR_MODEL
+from orchestrator.errors import UserError
 
 SECTIONS = ("task", "model", "optim")
 """Groups whose option names a part by _target_, each with an option `own` that is empty."""
@@ -22,12 +23,18 @@ def retargeted(overrides: list[Override], by_file: Iterable[str] = ()) -> list[s
     """Overrides as words, those of a section whose target is set rewritten for its option `own`.
 
     `by_file`: sections whose target the sweep's file sets.
+    Raises: UserError for a group inside such a section, which only ours has.
     """
     named = {o.key_or_group: o for o in overrides if o.type in _SET}
     own = [s for s in SECTIONS if s in by_file or _sets_target(named.get(f"{s}._target_"))]
     words = [f"{section}=own" for section in own]
     for o in overrides:
         section, dot, _ = o.key_or_group.partition(".")
+        if o.key_or_group.partition("/")[0] in own and "/" in o.key_or_group:
+            part = o.key_or_group.partition("/")[0]
+            raise UserError(
+                f"{o.input_line}: {part}._target_ names a part of your own, which has no such group"
+            )
         if section not in own or (not dot and o.key_or_group != section):
             words.append(o.input_line)
         elif dot and o.type in _SET:
