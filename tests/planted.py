@@ -31,25 +31,46 @@ class ByRate:
     noise: float = 0.05
     step: float = 2.0
     """Factor between neighbouring rates of the tuning grid: 2 is coarse, √2 fine."""
+    own: float = 0.0
+    """b at a fixed rate: what falls with depth whatever the rate."""
+    bend: float = 0.0
+    """Second derivative of ln gamma* by ln lr: the elasticity is one only near 3e-3."""
+    shape: str = "skewed"
+    seed_sd: float = 0.0
+    """SD of ln gamma* between the seeds of a depth, the same at all rates."""
+    depth_sd: float = 0.0
+    tuning_gammas: tuple[float, ...] | None = None
+    """The gammas of the tuning rows, if fewer."""
 
     @property
     def b_in_total(self) -> float:
-        """The exponent at tuned rates."""
-        return self.elasticity * self.fall
+        """The exponent at tuned rates (without `bend`)."""
+        return self.own + self.elasticity * self.fall
 
     def best(self, depth: float) -> float:
         """The rate of least loss at a depth."""
         return 3e-3 * depth**-self.fall
 
-    def rows(self, depth: int, rate: float, seed: int, rng: np.random.Generator) -> list[tuple]:
+    def shifts(self, count: int, rng: np.random.Generator) -> np.ndarray:
+        """ln gamma* of each of a depth's seeds, off the truth."""
+        if not self.seed_sd and not self.depth_sd:
+            return np.zeros(count)
+        return rng.normal(0, self.depth_sd) + rng.normal(0, self.seed_sd, count)
+
+    def rows(
+        self, depth: int, rate: float, seed: int, rng: np.random.Generator, off: float = 0.0,
+        gammas: tuple[float, ...] | None = None,
+    ) -> list[tuple]:  # fmt: skip
         """One row a gamma."""
+        gammas = gammas or self.gammas
         with np.errstate(divide="ignore"):
-            x = np.log(np.array(self.gammas))
-        wrong = np.log(rate / self.best(depth))
-        centre = np.log(self.top) + self.elasticity * np.log(rate / 3e-3)
-        value = loss(x, centre, depth, "skewed") * np.exp(0.4 * wrong**2)
+            x = np.log(np.array(gammas))
+        wrong, high = np.log(rate / self.best(depth)), np.log(rate / 3e-3)
+        centre = np.log(self.top) + self.elasticity * high + 0.5 * self.bend * high**2
+        value = loss(x, centre - self.own * np.log(depth) + off, depth, self.shape)
+        value = value * np.exp(0.4 * wrong**2)
         value = value * np.exp(rng.normal(0, self.noise, len(x)))
-        return [(depth, g, rate, seed, v) for g, v in zip(self.gammas, value, strict=True)]
+        return [(depth, g, rate, seed, v) for g, v in zip(gammas, value, strict=True)]
 
 
 def rate_by_hand(world: ByRate, rng: np.random.Generator) -> pd.DataFrame:
@@ -57,8 +78,9 @@ def rate_by_hand(world: ByRate, rng: np.random.Generator) -> pd.DataFrame:
     depth from one of the rate. Must not be "supported"."""
     rows = []
     for depth in world.depths:
+        off = world.shifts(world.seeds, rng)
         for seed in range(world.seeds):
-            rows += world.rows(depth, float(f"{world.best(depth):.2g}"), seed, rng)
+            rows += world.rows(depth, float(f"{world.best(depth):.2g}"), seed, rng, off[seed])
     return _frame(rows)
 
 
@@ -71,11 +93,12 @@ def rate_tuned(world: ByRate, rng: np.random.Generator, tuning_seeds: int = 1) -
     for depth in world.depths:
         near = rates[np.abs(np.log(rates / world.best(depth))) <= 2.6 * np.log(world.step)]
         chosen = near[np.argmin(np.abs(np.log(near / world.best(depth))))]
+        off = world.shifts(tuning_seeds + world.seeds, rng)
         for seed in range(tuning_seeds):
             for rate in near:
-                rows += world.rows(depth, float(rate), seed, rng)
+                rows += world.rows(depth, float(rate), seed, rng, off[seed], world.tuning_gammas)
         for seed in range(tuning_seeds, tuning_seeds + world.seeds):
-            rows += world.rows(depth, float(chosen), seed, rng)
+            rows += world.rows(depth, float(chosen), seed, rng, off[seed])
     return _frame(rows)
 
 

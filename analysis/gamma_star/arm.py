@@ -14,6 +14,7 @@ from analysis.gamma_star.curve_fit import fit_curves, usable
 from analysis.gamma_star.depth_curves import depth_curve, empty, residual_table, without_curve
 from analysis.gamma_star.depth_law import (
     LEAST_INTERIOR,
+    bounded,
     depth_line,
     enough,
     p_of_zero,
@@ -24,10 +25,15 @@ from analysis.gamma_star.depth_law import (
 )
 from analysis.gamma_star.held_out import hold_out, left_out
 from analysis.gamma_star.joint import joint
+from analysis.gamma_star.learning_rate import rates_check
 from analysis.gamma_star.optimum import degrees, optima
+from analysis.gamma_star.rate_law import rate_law
+from analysis.gamma_star.rate_surface import surfaces
 from analysis.gamma_star.records import GammaStarFit, held_sentence, optimum_json, rival_json
 from analysis.gamma_star.rivals import offset_interval, rivals
-from analysis.stats.censored_line import interval, regress
+from analysis.gamma_star.sign import Sign
+from analysis.gamma_star.widths import interval_of_b, same_at_each
+from analysis.stats.censored_line import regress
 from analysis.tables.laws_json import Law, Parameter
 
 FORM = "gamma*(N) = a * N^-b"
@@ -41,10 +47,11 @@ METHOD = (
 def fit_arm(
     arm: str, groups: list[Cells], metric: str, form: str, window: float | None,
     checks: dict[str, dict[str, Any]], data: dict[str, Any], hold: str,
-    observed: pd.DataFrame,
+    observed: pd.DataFrame, rates: pd.DataFrame, sign: Sign,
 ) -> GammaStarFit:  # fmt: skip
     """Fit one arm. checks: those made elsewhere (learning rate); observed: all the arm's runs with
-    columns depth, width, run_id, gamma, seed, lr, value, status, used."""
+    columns depth, width, run_id, gamma, seed, lr, value, y, status, used; rates: the choice of each
+    depth's rate; sign: whether a law of gamma* is asked at all."""
     able = [cells for cells in groups if usable(cells, form)]
     fits = fit_curves(able, form, window)
     local = fit_curves([c for c in able if usable(c, "cubic")], "cubic", LOCAL_WINDOW)
@@ -71,30 +78,48 @@ def fit_arm(
         "curves_r2": [c.misfit.get("r2") for c in curves],
     }  # fmt: skip
     checks = {"depths": verdict.depths_enough(every), **checks}
+    data["sign"] = sign.to_json()
+    if sign.check() is not None:
+        checks["sign"] = sign.check()
     blank = {"a": Parameter(None, None, None, False), "b": Parameter(None, None, None, False)}
     line, found, held, cross, fitted = None, [], None, None, blank
-    sentences: list[str] = []
-    if enough(points):
+    sentences: list[str] = [sign.finding] if sign.asked else []
+    if sign.asked and enough(points):
+        done = (observed["status"] == "completed").to_numpy()
+        tuned = surfaces(observed[done], observed["y"].to_numpy(float)[done], fits)
+        rate = rate_law(points, rates, tuned)
+        data["rate"] = rate.to_json()
+        if rate.at_optimum is not None:
+            tuning = rates_check(rates, rate.at_optimum)
+            checks["learning_rate"] = {**checks["learning_rate"], **tuning}
+        seen, points = points, rate.points or points
         design = power_design(points)
         law = regress(points, design)
-        b = interval(points, design, 1)
-        fitted = parameters(points, design)
+        b = interval_of_b(points) if rate.points is None else rate.b_total.ends
+        fitted = parameters(points, design) | {"b": bounded(*b)}
         line = depth_line(points, law)
         found = rivals(points, law)
         offset = offset_interval(points, law)
         predicted = hold_out(points, left_out(points, hold), hold, every)
         held = predicted[-1] if predicted else None
-        deepest = hold_out(points, left_out(points, "deepest"), "deepest", every)
-        cross = joint(fits, (law.coefficients[0], b[0]), b[1:])
+        which = left_out(points, "deepest")
+        # all of them have to lie inside at once
+        deepest = hold_out(points, which, "deepest", every, 1 - 0.05 / which.sum())
+        as_run = regress(seen, power_design(seen)).coefficients
+        cross = joint(
+            fits, (as_run[0], as_run[1]), b[1:] if seen is points else interval_of_b(seen)[1:]
+        )
         df = float(sum(degrees(f) for f in fits))
         checks |= {
             "equivalence": verdict.equivalence(points, law, df, curves),
             "rivals": verdict.against_rivals(
                 found, offset, b, verdict.constant_will_do(points, df)
             ),
-            "held_out": verdict.holds_out(deepest[-1] if deepest else None),
+            "held_out": verdict.holds_out(deepest),
             "stable": verdict.stable(points, b),
         }
+        if len(set(points.width)) > 1:
+            checks["widths"] = same_at_each(points, law)
         data["held_out"] = [asdict(h) for h in predicted]
         sentences += [held_sentence(h) for h in predicted if hold != "deepest"]
         data["between_depth_sd"] = law.tau
@@ -104,7 +129,7 @@ def fit_arm(
             data["joint"] = {"a": cross.a, "b": cross.b, "b_low": cross.b_low,
                              "b_high": cross.b_high, "agrees": cross.agrees}  # fmt: skip
             sentences.append(cross.sentence)
-    else:
+    elif sign.asked:
         inside = int(points.interior.sum())
         checks["slope"] = {"passed": False, "value": inside, "contradicted": False,
                            "finding": f"b is not identified: {inside} optima inside the grid, "
@@ -123,5 +148,8 @@ def with_verdict(fit: GammaStarFit, more: dict[str, dict[str, Any]], judged: boo
     checks = {**fit.law.checks, **more}
     decided, reason = verdict.decide(checks, [c.optimum for c in fit.curves])
     law = replace(fit.law, checks=checks, verdict=decided if judged else None)
+    rate = fit.law.data.get("rate")
+    if rate is not None and rate["b_fixed"] is not None:
+        reason = f"{reason}; {rate['finding']}"
     sentences = [reason if judged else "unfinished: no verdict", *fit.sentences]
     return replace(fit, law=law, sentences=sentences)

@@ -61,10 +61,13 @@ class Cells:
         return mean, count / (self.variance + count * self.form_error)
 
 
-def cells_of(runs: pd.DataFrame, scaled: Scaled, use: np.ndarray) -> list[Cells]:
-    """The cells of each (depth, width), ascending. use (R,) bool: rows that count."""
+def cells_of(
+    runs: pd.DataFrame, scaled: Scaled, use: np.ndarray, least: float = 0.0
+) -> list[Cells]:
+    """The cells of each (depth, width), ascending. use (R,) bool: rows that count; least: the least
+    gamma that does (-inf: every sign)."""
     gammas = runs["gamma"].to_numpy(float)
-    keep = use & np.isfinite(scaled.y) & (gammas >= 0)
+    keep = use & np.isfinite(scaled.y) & (gammas >= least)
     depth, width, seed = (runs[c].to_numpy()[keep] for c in ("depth", "width", "seed"))
     gamma, value, late = gammas[keep], scaled.y[keep], scaled.censored[keep]
     groups = []

@@ -73,10 +73,14 @@ def parameters(points: Points, design: np.ndarray) -> dict[str, Parameter]:
         value, low, high = interval(points, design, i)
         if name == "a":
             value, low, high = (float(np.exp(np.clip(v, -700, 700))) for v in (value, low, high))
-        fixed = bool(np.isfinite(low) and np.isfinite(high) and high < 1e300)
-        out[name] = Parameter(value, low if np.isfinite(low) else None,
-                              high if np.isfinite(high) and high < 1e300 else None, fixed)  # fmt: skip
+        out[name] = bounded(value, low, high)
     return out
+
+
+def bounded(value: float, low: float, high: float) -> Parameter:
+    """A parameter with the ends that the data bound."""
+    told = bool(np.isfinite(low)), bool(np.isfinite(high) and high < 1e300)
+    return Parameter(value, low if told[0] else None, high if told[1] else None, all(told))
 
 
 def p_of_zero(points: Points, law: Regression, design: np.ndarray) -> float | None:

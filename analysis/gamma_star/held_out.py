@@ -43,11 +43,13 @@ def hold_out(points: Points, which: np.ndarray, condition: str, optima: list[Opt
     if fit.df < 1:
         return []
     inside = rest.interior
-    weight = 1 / fit.variance[inside]
-    constant = float(np.average(rest.value[inside], weights=weight))
-    nearest = rest.value[inside][np.argmax(rest.depth[inside])]
-    exponential = np.column_stack([np.ones(len(design)), -rest.depth])
-    other = regress(rest, exponential).coefficients
+    # rivals without the depth, or with it in another form, keep the width's term
+    flat = np.delete(design_all, 1, axis=1)
+    height = regress(rest.only(inside), flat[~which][inside], tau2=fit.tau**2).coefficients
+    constant = flat @ height
+    curved = design_all.copy()
+    curved[:, 1] = -points.depth
+    exponential = curved @ regress(rest, curved[~which]).coefficients
     half = student.ppf(0.5 + level / 2, fit.df)
     by_place = {(o.depth, o.width): o for o in optima}
     found = []
@@ -63,17 +65,20 @@ def hold_out(points: Points, which: np.ndarray, condition: str, optima: list[Opt
         else:
             hit = bool(low <= seen <= high)
         error = None if seen is None else abs(seen - centre)
-        flat = None if seen is None else abs(seen - constant)
+        away = None if seen is None else abs(seen - constant[i])
+        mine = inside & (rest.width == points.width[i])
+        near = mine if mine.any() else inside
+        nearest = rest.value[near][np.argmax(rest.depth[near])]
         naive = {} if seen is None else {
-            "constant": float(flat), "nearest depth": float(abs(seen - nearest)),
-            "exponential": float(abs(seen - (other[0] - other[1] * points.depth[i]))),
+            "constant": float(away), "nearest depth": float(abs(seen - nearest)),
+            "exponential": float(abs(seen - exponential[i])),
         }  # fmt: skip
         kind = by_place[int(points.depth[i]), int(points.width[i])].kind
         found.append(HeldOut(
             condition, int(points.depth[i]), int(points.width[i]), float(np.exp(centre)),
             float(np.exp(low)), float(np.exp(high)), None if seen is None else float(np.exp(seen)),
             kind, hit, None if error is None else float(error),
-            None if flat is None else float(flat),
-            None if error is None else bool(error < flat), naive,
+            None if away is None else float(away),
+            None if error is None else bool(error < away), naive,
         ))  # fmt: skip
     return found

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 
 from analysis.gamma_star.learning_rate import Rates
 
 
-def on_rates(arm: str, rates: Rates) -> str:
-    """The rates that the arm's reported runs were trained at, and how they were chosen."""
+def on_rates(arm: str, rates: Rates, check: dict[str, Any]) -> str:
+    """The rates that the arm's reported runs were trained at, and how they were chosen. check: the
+    law's."""
     table = rates.table.dropna(subset=["lr"])
     if table.empty or table["tuned_on"].eq("").all():
-        return f"{arm}: {rates.check['finding']}"
+        return f"{arm}: {check['finding']}"
     parts = []
     several = table["width"].nunique() > 1
     for (width, depth), rows in table.groupby(["width", "depth"]):
         low, high = rows["lr"].min(), rows["lr"].max()
         shown = f"{low:.2g}" if low == high else f"{low:.2g}-{high:.2g}"
         parts.append(f"{shown} at depth {depth}" + (f", width {width}" if several else ""))
-    return f"{arm}: learning rate {rates.check['finding']}: " + "; ".join(parts)
+    return f"{arm}: learning rate {check['finding']}: " + "; ".join(parts)
 
 
 def on_divergence(table: pd.DataFrame, specification: pd.DataFrame) -> list[str]:

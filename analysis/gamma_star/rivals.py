@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from scipy.optimize import minimize_scalar
+from scipy.optimize import minimize, minimize_scalar
 from scipy.stats import t as student
 
 from analysis.gamma_star.depth_law import Points, design_at
@@ -66,15 +66,17 @@ def rivals(points: Points, law: Regression) -> list[RivalFit]:
     linear("exponential", lambda d: -d, "gamma* = a e^(-cN)")
     if (points.depth == 1).any() and (points.depth > 1).any():
         linear("step", lambda d: (d < 1.5) * 1.0, "one gamma* at N = 1, another beyond")
-    if not several:
-        for name, dose, description in (
-            ("equal_dose_gain", dose_gain, "N ln((1+gamma)^2+gamma^2) constant: softmax scale"),
-            ("equal_dose_angle", dose_angle, "N phi constant: total tap angle"),
-        ):
-            log_k, ll = fit_dose(points, law, dose)
-            named = {"k": float(np.exp(log_k))}
-            curve = np.exp(dose(log_k, grid))
-            found.append(rival(name, own, aicc(ll, 1, n), grid, curve, named, description))
+    for name, dose, description in (
+        ("equal_dose_gain", dose_gain, "N ln((1+gamma)^2+gamma^2) constant: softmax scale"),
+        ("equal_dose_angle", dose_angle, "N phi constant: total tap angle"),
+    ):
+        log_k, per_width, ll = fit_dose(points, law, dose)
+        named = {"k": float(np.exp(log_k))}
+        if several:
+            named["width_exponent"] = per_width
+            description += " at each width"
+        curve = np.exp(dose(log_k, grid))
+        found.append(rival(name, own, aicc(ll, p - 1, n), grid, curve, named, description))
     return found
 
 
@@ -85,53 +87,66 @@ def rival(name, own, other, grid, curve, parameters, description) -> RivalFit:
                     delta is not None and delta >= NEEDED, description)  # fmt: skip
 
 
-def fit_dose(points: Points, law: Regression, dose) -> tuple[float, float]:
-    """Maximum likelihood of a one-parameter rival: ln k and the log likelihood."""
+def fit_dose(points: Points, law: Regression, dose) -> tuple[float, float, float]:
+    """Maximum likelihood of a dose k, with several widths k w^-c: ln k at the median width, c (0 with
+    one width) and the log likelihood."""
     inside = points.interior
     target = np.where(inside, points.value, 0.0)
     none = np.zeros((len(target), 0))
+    several = len(law.coefficients) > 2
+    wide = np.log(points.width / np.median(points.width)) if several else np.zeros(len(target))
 
-    def loss(log_k: float) -> float:
-        return -regress(points, none, offset=dose(log_k, points.depth),
-                        tau2=law.tau**2).log_likelihood  # fmt: skip
+    def at(log_k: float, c: float) -> np.ndarray:
+        return dose(log_k - c * wide, points.depth)
 
-    def spread(log_k: float) -> float:
-        r = (target - dose(log_k, points.depth))[inside] / np.sqrt(law.variance[inside])
+    def loss(log_k: float, c: float) -> float:
+        return -regress(points, none, offset=at(log_k, c), tau2=law.tau**2).log_likelihood
+
+    def spread(log_k: float, c: float) -> float:
+        r = (target - at(log_k, c))[inside] / np.sqrt(law.variance[inside])
         return float(np.mean(r**2))
 
+    first = float(law.coefficients[2]) if several else 0.0
     tries = np.linspace(-6, 6, 241)
-    start = tries[int(np.argmin([spread(k) for k in tries]))]
-    best = minimize_scalar(loss, bounds=(start - 0.5, start + 0.5), method="bounded")
-    return float(best.x), -float(best.fun)
+    start = tries[int(np.argmin([spread(k, first) for k in tries]))]
+    if not several:
+        best = minimize_scalar(lambda k: loss(k, 0.0), bounds=(start - 0.5, start + 0.5),
+                               method="bounded")  # fmt: skip
+        return float(best.x), 0.0, -float(best.fun)
+    best = minimize(lambda q: loss(*q), [start, first], method="Nelder-Mead",
+                    options={"xatol": 1e-3, "fatol": 1e-4})  # fmt: skip
+    return float(best.x[0]), float(best.x[1]), -float(best.fun)
 
 
 def offset_interval(points: Points, law: Regression, level: float = 0.95) -> dict | None:
-    """gamma* = c + a N^-b over interior depths: c as a share of the law's gamma* at the deepest.
+    """gamma* = c + a N^-b (w^-c') over interior depths: c as a share of the law's gamma* at the
+    deepest, where that is least.
 
-    Profile over c with K - 3 degrees of freedom. None with fewer than 4 interior depths. An end
-    that the data don't bound is None.
+    Profile over c with K - 3 degrees of freedom (K - 4 with several widths). None without any. An
+    end that the data don't bound is None.
     """
     p = points.only(points.interior)
-    df = len(p.value) - 3
-    if df < 1 or len(law.coefficients) > 2:
+    terms = len(law.coefficients)
+    df = len(p.value) - terms - 1
+    if df < 1:
         return None
-    deepest = float(np.exp(law.coefficients @ np.array([1.0, -np.log(p.depth.max())])))
+    design = design_at(p.depth, p.width, terms > 2)
+    lowest = (design @ law.coefficients)[p.depth == p.depth.max()].min()
+    deepest = float(np.exp(lowest))
     shares = OFFSETS[OFFSETS * deepest < np.exp(p.value).max()]
     c = (shares * deepest)[:, None]
-    log_n = np.log(p.depth)[None, :]
     count = len(shares)
 
     def model(q: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        grown = np.exp(np.clip(q[:, :1] - q[:, 1:2] * log_n, -30, 30))
+        grown = np.exp(np.clip(q @ design.T, -30, 30))
         total = np.maximum(c[rows] + grown, 1e-9)
-        share = grown / total
-        return np.log(total), np.stack([share, -share * log_n], axis=2)
+        return np.log(total), (grown / total)[:, :, None] * design
 
-    start = np.tile(law.coefficients[:2], (count, 1))
+    start = np.tile(law.coefficients, (count, 1))
     start[:, 0] = np.log(np.maximum(np.exp(start[:, 0]) - c[:, 0], 1e-3))
     weight = np.tile(1 / law.variance[points.interior], (count, 1))
-    _, rss = minimise(model, start, np.tile(p.value, (count, 1)), weight, np.zeros((count, 2)),
-                      np.full((count, 2), 1e3), np.ones(2, bool), steps=80)  # fmt: skip
+    _, rss = minimise(model, start, np.tile(p.value, (count, 1)), weight, np.zeros((count, terms)),
+                      np.full((count, terms), 1e3), np.ones(terms, bool), steps=80)  # fmt: skip
     allowed = rss.min() * (1 + student.ppf(0.5 + level / 2, df) ** 2 / df)
     inside = np.flatnonzero(rss <= allowed)
     low, high = shares[inside[0]], shares[inside[-1]]

@@ -16,6 +16,7 @@ from analysis.gamma_star.explore.explore import Explored, explore_arms
 from analysis.gamma_star.explore.formation import bimodal, divergence, formation
 from analysis.gamma_star.explore.specification import Specification
 from analysis.gamma_star.records import FitResult, GammaStarFit
+from analysis.gamma_star.sign import Sign, sign_of
 from analysis.stats.tests import holm
 from analysis.tables.metrics import Scaled, scale
 from analysis.tables.table import Table
@@ -48,6 +49,9 @@ def fit_table(
                          f"({name_missing(table)}); --partial fits what is there, without a "
                          f"verdict")  # fmt: skip
     runs, said = of_known_gamma(table.runs)
+    rests = signs(table, metric)
+    said += [f"{arm}: {sign.finding}" for arm, sign in rests.items()
+             if not (runs["arm"] == arm).any()]  # fmt: skip
     if missing:
         said.append(f"unfinished: {missing} of {table.expected} runs are missing "
                      f"({name_missing(table)}); no verdict is given")  # fmt: skip
@@ -61,7 +65,8 @@ def fit_table(
         scaled = scale(part, metric)
         rates = learning_rate.choose(part, scaled.y, table.primary.tuning_seeds)
         parts[arm] = part, rates
-        arms[arm] = fit_one(arm, part, rates, scaled, metric, form, window, hold_out, table)
+        arms[arm] = fit_one(arm, part, rates, scaled, metric, form, window, hold_out, table,
+                            rests[arm])  # fmt: skip
     reading = attribution.attribute(arms)
     adjusted = over_arms(arms)
     for arm, fit in arms.items():
@@ -80,7 +85,10 @@ def fit_table(
         fit.law.data["attribution"] = reading["verdict"]
     diverged, formed = divergence(runs), formation(runs)
     mixed = [arm for arm, fit in arms.items() if fit.law.data["bimodal"]]
-    said += [notes.on_rates(arm, rates) for arm, (_, rates) in parts.items()]
+    said += [
+        notes.on_rates(arm, rates, arms[arm].law.checks["learning_rate"])
+        for arm, (_, rates) in parts.items()
+    ]
     said += notes.on_divergence(diverged, found.specification)
     said += notes.on_formation(formed, mixed, found.specification)
     said += notes.on_choices(found.specification)
@@ -120,22 +128,47 @@ def name_missing(table: Table) -> str:
 
 def of_known_gamma(runs: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """Runs with a set gamma of 0 or above; what was set aside, in words."""
-    notes = []
+    said = []
+    without = runs["gamma"].isna()
+    learned = np.zeros(len(runs), bool)
+    for column in ("learned_gamma", "learned_taps"):
+        if column in runs.columns:
+            learned |= runs[column].notna().to_numpy()
     for name, out in (
-        ("learned gamma", runs["gamma"].isna()),
-        ("gamma below 0", runs["gamma"] < 0),
+        ("a learned filter", without & learned),
+        ("no one gamma (a shift, given taps, an angle)", without & ~learned),
     ):
         if out.any():
-            notes.append(f"{int(out.sum())} runs with {name} are not part of the curves")
+            arms = ", ".join(runs["arm"][out].drop_duplicates())
+            said.append(f"{int(out.sum())} runs with {name} are not part of the curves in gamma "
+                        f"(arms {arms}): `analysis arms` compares them")  # fmt: skip
+    if (runs["gamma"] < 0).any():
+        said.append(f"{int((runs['gamma'] < 0).sum())} runs with a gamma below 0 are part of the "
+                    f"search over the tap angle, not of the curves in ln gamma")  # fmt: skip
     kept = runs[runs["gamma"] >= 0]
     if kept.empty:
         raise InputError("no run has a gamma of 0 or above: nothing to fit")
-    return kept.reset_index(drop=True), notes
+    return kept.reset_index(drop=True), said
+
+
+def signs(table: Table, metric: str) -> dict[str, Sign]:
+    """Whether momentum helps, for every arm that has a set gamma. gamma = 0 is plain attention in any
+    arm: where one lacks it, the first arm that has it lends its runs."""
+    cells = {}
+    known = table.runs[table.runs["gamma"].notna()]
+    for arm, part in known.groupby("arm", sort=False):
+        part = part.reset_index(drop=True)
+        scaled = scale(part, metric)
+        use = learning_rate.choose(part, scaled.y, table.primary.tuning_seeds).use
+        done = use & (part["status"] == "completed").to_numpy()
+        cells[str(arm)] = cells_of(part, scaled, done, -np.inf)
+    zeros = next((c for c in cells.values() if any((d.gamma == 0).any() for d in c)), [])
+    return {arm: sign_of(groups, zeros) for arm, groups in cells.items()}
 
 
 def fit_one(arm: str, part: pd.DataFrame, chosen: learning_rate.Rates, scaled: Scaled,
             metric: str, form: str, window: float | None, hold_out: str,
-            table: Table) -> GammaStarFit:  # fmt: skip
+            table: Table, sign: Sign) -> GammaStarFit:  # fmt: skip
     """One arm at its chosen rates, diverged runs left out (the law conditional on convergence)."""
     used = chosen.use & (part["status"] == "completed").to_numpy() & np.isfinite(scaled.y)
     observed = pd.DataFrame({
@@ -152,4 +185,5 @@ def fit_one(arm: str, part: pd.DataFrame, chosen: learning_rate.Rates, scaled: S
     }  # fmt: skip
     checks = {"learning_rate": {"contradicted": False, **chosen.check}}
     groups = cells_of(part, scaled, used)
-    return fit_arm(arm, groups, metric, form, window, checks, data, hold_out, observed)
+    return fit_arm(arm, groups, metric, form, window, checks, data, hold_out, observed,
+                   chosen.table, sign)  # fmt: skip

@@ -1,0 +1,177 @@
+"""One depth's loss over (ln gamma, ln lr): every rate has the depth's one curve in ln gamma, whose
+place moves linearly with ln lr and whose level is free.
+
+`surfaces` fits all depths in one batch and gives, for each, the elasticity d ln gamma* / d ln lr and
+the least loss at every rate, both from the same few gammas a rate that a tuning sweep affords: the
+curve's shape is shared with the reported runs. Seeds that ran at several rates have a place of their
+own, so that a seed's shift, common to all its rates, cancels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from analysis.gamma_star.cells import FORM_ERROR
+from analysis.gamma_star.curve import with_slope
+from analysis.gamma_star.curve_fit import CurveFit, prior
+from analysis.stats.least_squares import minimise
+
+LEAST_RATES = 3
+LEAST_GAMMAS = 3  # above 0 at a rate: fewer can't place a curve whose shape is known
+SHARED = 8  # the curve's own six, the elasticity, the tuning seeds' shift
+SPREAD = (1.5, 1.0)  # weak priors: of the elasticity and of the tuning seeds' shift
+LEVELS = 3.0
+STARTS = (-0.7, 0.0, 0.7)
+
+
+@dataclass(frozen=True)
+class Surface:
+    """One (depth, width). elasticity: d ln gamma* / d ln lr; log_lr (R,): the tuned rates; least
+    (R,): the least y over gamma at each, covariance (R, R)."""
+
+    depth: int
+    width: int
+    elasticity: float
+    elasticity_se: float
+    log_lr: np.ndarray
+    least: np.ndarray
+    covariance: np.ndarray
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """One depth's cells by (seeds' group, rate), padded. y, weight, gamma (R, n); log_lr (R,),
+    centred at `centre`; tuning (R,) bool."""
+
+    fit: CurveFit
+    y: np.ndarray
+    weight: np.ndarray
+    gamma: np.ndarray
+    log_lr: np.ndarray
+    centre: float
+    tuning: np.ndarray
+
+
+def surfaces(runs: pd.DataFrame, y: np.ndarray, fits: list[CurveFit]) -> list[Surface]:
+    """The surfaces of the depths of `fits` whose rows tell them. runs: one arm's completed rows with
+    depth, width, gamma, lr, seed; y (R,): on the metric's scale."""
+    usable = np.isfinite(y) & (runs["gamma"] > 0).to_numpy() & runs["lr"].notna().to_numpy()
+    frame = runs[usable][["depth", "width", "gamma", "lr", "seed"]].assign(y=y[usable])
+    where = frame.groupby(["depth", "width"]).indices
+    found = []
+    for fit in fits:
+        index = where.get((fit.cells.depth, fit.cells.width))
+        if index is not None and (blocks := blocks_of(fit, frame.iloc[index])) is not None:
+            found.append(blocks)
+    return fit_all(found) if found else []
+
+
+def blocks_of(fit: CurveFit, part: pd.DataFrame) -> Blocks | None:
+    """A depth's cell means by rate; None where fewer than LEAST_RATES rates were tuned."""
+    rates = part.groupby("seed")["lr"].nunique()
+    tuning = part["seed"].isin(rates.index[rates >= LEAST_RATES]).to_numpy()
+    cells = part.assign(tuning=tuning).groupby(["tuning", "lr", "gamma"])["y"].agg(["mean", "size"])
+    groups = [(key, rows.droplevel([0, 1])) for key, rows in cells.groupby(level=[0, 1])]
+    groups = [(key, rows) for key, rows in groups if len(rows) >= LEAST_GAMMAS or not key[0]]
+    if sum(key[0] for key, _ in groups) < LEAST_RATES:
+        return None
+    n = max(len(rows) for _, rows in groups)
+    value, weight, gamma = np.zeros((3, len(groups), n))
+    gamma[:] = 1.0
+    variance = float(np.median(fit.cells.variance))
+    own = dict(zip(fit.cells.gamma, fit.cells.variance, strict=True))
+    for r, (_, rows) in enumerate(groups):
+        k = len(rows)
+        value[r, :k], gamma[r, :k] = rows["mean"], rows.index
+        noise = np.array([own.get(g, variance) for g in rows.index])
+        wrong = (FORM_ERROR * (rows["mean"] - rows["mean"].min())) ** 2
+        weight[r, :k] = rows["size"] / (noise + rows["size"] * wrong)
+    log_lr = np.log([key[1] for key, _ in groups])
+    centre = float(np.mean(log_lr))
+    return Blocks(fit, value, weight, gamma, log_lr - centre, centre,
+                  np.array([key[0] for key, _ in groups]))  # fmt: skip
+
+
+def fit_all(depths: list[Blocks]) -> list[Surface]:
+    """Least squares of every depth, a few starts each."""
+    rates = max(len(b.log_lr) for b in depths)
+    n = max(b.y.shape[1] for b in depths)
+    y, weight, gamma = np.zeros((3, len(depths), rates, n))
+    gamma[:] = 1.0
+    log_lr, tuning = np.zeros((2, len(depths), rates))
+    centre, spread = np.zeros((2, len(depths), SHARED + rates))
+    start = np.zeros((len(depths), SHARED + rates))
+    spread[:] = LEVELS
+    for k, b in enumerate(depths):
+        r, m = b.y.shape
+        y[k, :r, :m], weight[k, :r, :m], gamma[k, :r, :m] = b.y, b.weight, b.gamma
+        log_lr[k, :r], tuning[k, :r] = b.log_lr, b.tuning
+        cells = b.fit.cells
+        mean, _ = cells.means()
+        middle, wide = prior(cells, mean, b.fit.keep)
+        centre[k, :6], spread[k, :6] = middle, wide
+        spread[k, 6:SHARED] = SPREAD
+        two_sided = b.fit.form == "two_sided"
+        own = b.fit.p if two_sided else middle
+        start[k, :6] = own
+        if not two_sided:
+            start[k, 0] = b.fit.theta
+        spread[k, SHARED + int(np.argmax((b.weight > 0).sum(1) - 1000 * b.tuning))] = 1e-6
+        for i in range(r):
+            there = b.weight[i] > 0
+            start[k, SHARED + i] = b.y[i, there].min() - mean[b.fit.keep].min()
+    ceiling = None if depths[0].fit.cells.ceiling is None else depths[0].fit.cells.ceiling
+    free = np.ones(SHARED + rates, bool)
+    free[4] = ceiling is not None
+    many = len(STARTS)
+    p0 = np.repeat(start, many, axis=0)
+    p0[:, 6] = np.tile(STARTS, len(depths))
+    rows = np.repeat(np.arange(len(depths)), many)
+    model = surface_model(gamma[rows], log_lr[rows], tuning[rows], ceiling)
+    flat_y, flat_w = y.reshape(len(depths), -1), weight.reshape(len(depths), -1)
+    p, value = minimise(model, p0, flat_y[rows], flat_w[rows], centre[rows], spread[rows], free,
+                        steps=60)  # fmt: skip
+    value = value.reshape(len(depths), many)
+    p = p.reshape(len(depths), many, -1)[np.arange(len(depths)), value.argmin(1)]
+    model = surface_model(gamma, log_lr, tuning, ceiling)
+    fitted, slope = model(p, np.arange(len(depths)))
+    precision = np.einsum("bn,bni,bnj->bij", flat_w, slope, slope) + np.einsum(
+        "bi,ij->bij", 1 / spread**2, np.eye(p.shape[1])
+    )
+    covariance = np.linalg.inv(precision)
+    square = (flat_w * (flat_y - fitted) ** 2).sum(1)
+    used = (flat_w > 0).sum(1) - 6 - np.array([len(b.log_lr) for b in depths])
+    scale = square.sum() / max(used.sum(), 1)  # one for all depths: cells differ in noise already
+    out = []
+    for k, b in enumerate(depths):
+        which = np.flatnonzero(b.tuning)
+        level = SHARED + which
+        out.append(Surface(b.fit.cells.depth, b.fit.cells.width, float(p[k, 6]),
+                           float(np.sqrt(scale * covariance[k, 6, 6])), b.log_lr[which] + b.centre,
+                           p[k, level], scale * covariance[k][np.ix_(level, level)]))  # fmt: skip
+    return out
+
+
+def surface_model(gamma, log_lr, tuning, ceiling: float | None):
+    """y (B, R n) and its derivatives (B, R n, SHARED + R) as `minimise` wants them."""
+    _, rates, n = gamma.shape
+
+    def model(q: np.ndarray, rows: np.ndarray):
+        x, mine = log_lr[rows], tuning[rows]
+        own = np.repeat(q[:, None, :6], rates, axis=1)
+        own[:, :, 0] += q[:, 6:7] * x + q[:, 7:8] * mine
+        top = None if ceiling is None else np.full((1, 1), ceiling)
+        value, by = with_slope(own.reshape(-1, 6), gamma[rows].reshape(-1, n), top)
+        by = by.reshape(len(rows), rates, n, 6)
+        slope = np.zeros((len(rows), rates, n, q.shape[1]))
+        slope[..., :6] = by
+        slope[..., 6] = by[..., 0] * x[:, :, None]
+        slope[..., 7] = by[..., 0] * mine[:, :, None]
+        slope[:, np.arange(rates), :, SHARED + np.arange(rates)] = 1.0
+        value = value.reshape(len(rows), rates, n) + q[:, SHARED:, None]
+        return value.reshape(len(rows), -1), slope.reshape(len(rows), rates * n, -1)
+
+    return model
