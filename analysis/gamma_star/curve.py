@@ -15,6 +15,7 @@ import numpy as np
 from analysis.stats.minima import vertex
 
 FORMS = ("two_sided", "quadratic", "cubic")
+PRIMARY_FORM = "two_sided"
 # theta = ln gamma*, ln alpha, ln beta, h, logit(E/C), ln g0
 NAMES = ("theta", "log_alpha", "log_beta", "h", "logit_floor", "log_g0")
 LOWEST = np.array([-14.0, -4.0, -4.0, -60.0, -30.0, -14.0])

@@ -147,6 +147,8 @@ class FitResult:
     fungibility: dict[str, Any]
     notes: list[str]
     partial: bool
+    provenance: dict[str, Any] = field(default_factory=dict)
+    """What it rests on, and whether that was frozen (see `analysis.gamma_star.provenance`)."""
 
 
 def optimum_json(o: Optimum) -> dict[str, Any]:

@@ -6,12 +6,12 @@ same rows); anything else, an older format included, is None.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
 from analysis.gamma_star.explore.fungibility import Fungibility
+from analysis.gamma_star.provenance import of_rows, suffix
 from analysis.gamma_star.records import (
     DepthCurve,
     DepthLine,
@@ -23,12 +23,12 @@ from analysis.gamma_star.records import (
     RivalFit,
 )
 from analysis.gamma_star.sweep import fit_table
-from analysis.tables.files import write_whole
+from analysis.tables.files import sha256_of, write_whole
 from analysis.tables.laws_json import Law, Parameter
 from analysis.tables.records_json import decode, encode
 from analysis.tables.table import Table
 
-FORMAT = 1
+FORMAT = 2
 RECORDS = {
     c.__name__: c
     for c in (DepthCurve, DepthLine, FitResult, Fungibility, GammaStarFit, HeldOut, JointFit, Law,
@@ -36,17 +36,26 @@ RECORDS = {
 }  # fmt: skip
 
 
-def path_of(table: Table) -> Path:
-    """Where a table's fit is saved."""
-    return table.path.with_name("fit.json")
+def path_of(table: Table, differs: dict[str, Any] | None = None) -> Path:
+    """Where a table's fit is saved; an exploratory one, by what differs in it, beside the frozen."""
+    end = suffix(of_rows(table) if differs is None else differs)
+    return table.path.with_name(f"fit{end}.json")
+
+
+def beside(groups: dict[str, Table], name: str) -> Path:
+    """Where the figures or the report of a table go, whose rows may be a choice."""
+    table = next(iter(groups.values()))
+    stem, dot, kind = name.partition(".")
+    return table.path.with_name(f"{stem}{suffix(of_rows(table))}{dot}{kind}")
 
 
 def save(result: FitResult, table: Table) -> Path:
     """Write fit.json. Raises InputError where the folder can't be written."""
     # the laws stand once, with their arms
     document = {**fingerprint(table), "fit": {**encode(result), "laws": []}}
-    write_whole(path_of(table), json.dumps(document, separators=(",", ":"), allow_nan=False))
-    return path_of(table)
+    path = path_of(table, result.provenance["differs"])
+    write_whole(path, json.dumps(document, separators=(",", ":"), allow_nan=False))
+    return path
 
 
 def saved(table: Table) -> FitResult | None:
@@ -75,10 +84,5 @@ def fingerprint(table: Table) -> dict[str, Any]:
     files = {"table": table.path, "curves": table.curves_path}
     return {
         "format": FORMAT, "where": table.where,
-        **{name: digest(path) for name, path in files.items()},
+        **{name: sha256_of(path) for name, path in files.items()},
     }  # fmt: skip
-
-
-def digest(path: Path) -> str | None:
-    """SHA-256 of a file's bytes; None where there is none."""
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None

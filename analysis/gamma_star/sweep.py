@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,17 +12,16 @@ from analysis.errors import InputError
 from analysis.gamma_star import attribution, learning_rate, notes
 from analysis.gamma_star.arm import fit_arm, with_verdict
 from analysis.gamma_star.cells import cells_of
-from analysis.gamma_star.curve import FORMS
+from analysis.gamma_star.curve import FORMS, PRIMARY_FORM
 from analysis.gamma_star.explore.explore import Explored, explore_arms
 from analysis.gamma_star.explore.formation import bimodal, divergence, formation
 from analysis.gamma_star.explore.specification import Specification
+from analysis.gamma_star.provenance import provenance
 from analysis.gamma_star.records import FitResult, GammaStarFit
 from analysis.gamma_star.sign import Sign, sign_of
 from analysis.stats.tests import holm
 from analysis.tables.metrics import Scaled, scale
 from analysis.tables.table import Table
-
-PRIMARY_FORM = "two_sided"
 
 
 def fit_table(
@@ -39,7 +39,6 @@ def fit_table(
     metric = metric or table.primary.metric
     form = form or table.primary.form or PRIMARY_FORM
     window = window if window is not None else table.primary.window
-    frozen = (table.primary.metric, table.primary.form or PRIMARY_FORM, table.primary.window)
     if form not in FORMS:
         raise InputError(f"form {form!r} is none of {', '.join(FORMS)}")
     lacking = table.expected - len(table.runs)
@@ -55,9 +54,6 @@ def fit_table(
     if missing:
         said.append(f"unfinished: {missing} of {table.expected} runs are missing "
                      f"({name_missing(table)}); no verdict is given")  # fmt: skip
-    if table.from_sweep and frozen != (metric, form, window):
-        said.append(f"{metric}, {form} is not the choice frozen before the sweep ran "
-                     f"({frozen[0]}, {frozen[1]}): exploratory")  # fmt: skip
     arms: dict[str, GammaStarFit] = {}
     parts: dict[str, tuple[pd.DataFrame, learning_rate.Rates]] = {}
     for arm in runs["arm"].drop_duplicates():
@@ -81,8 +77,10 @@ def fit_table(
             "defined": exchange.defined,
             "sentences": exchange.sentences,
         }
-    for fit in arms.values():
+    origin = provenance(table, metric, form, window, hold_out)
+    for arm, fit in arms.items():
         fit.law.data["attribution"] = reading["verdict"]
+        arms[arm] = replace(fit, law=replace(fit.law, provenance=origin))
     diverged, formed = divergence(runs), formation(runs)
     mixed = [arm for arm, fit in arms.items() if fit.law.data["bimodal"]]
     said += [
@@ -97,7 +95,7 @@ def fit_table(
         laws=[f.law for f in arms.values()], arms=arms, metric=metric, form=form, window=window,
         attribution=reading, divergence=diverged, formation=formed,
         learning_rates=pd.concat(rates_table, ignore_index=True), notes=said,
-        partial=bool(missing), specification=found.specification,
+        partial=bool(missing), provenance=origin, specification=found.specification,
         training_time=found.training_time, fungibility=found.fungibility,
     )  # fmt: skip
 

@@ -1,7 +1,8 @@
-"""A file is written whole or not at all."""
+"""A file is written whole or not at all, and known by its bytes."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -16,3 +17,8 @@ def write_whole(path: Path, text: str) -> None:
         temporary.replace(path)
     except OSError as error:
         raise InputError(f"can't write {path}: {error.strerror or error}") from error
+
+
+def sha256_of(path: Path) -> str | None:
+    """SHA-256 of a file's bytes; None where there is none."""
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None

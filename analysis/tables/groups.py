@@ -22,7 +22,7 @@ def load_groups(path: str | Path, where: str | None = None) -> dict[str, Table]:
     runs, about = read_frame(path)
     try:
         if where:
-            runs, about = chosen_rows(runs, about, where)
+            runs, about, where = chosen_rows(runs, about, where)
         if "task" not in runs.columns or runs.empty:
             return {"": from_frame(runs, about, path, where)}
         # how many runs each group should have isn't known

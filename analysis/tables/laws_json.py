@@ -44,6 +44,8 @@ class Law:
     checks: dict[str, dict[str, Any]] = field(default_factory=dict)
     rivals: list[dict[str, Any]] = field(default_factory=list)
     data: dict[str, Any] = field(default_factory=dict)
+    provenance: dict[str, Any] = field(default_factory=dict)
+    """Table, code versions and choices, and whether these were frozen before the runs."""
 
     def __post_init__(self) -> None:
         if self.verdict is not None and self.verdict not in VERDICTS:
@@ -72,6 +74,7 @@ class Law:
                 "checks": self.checks,
                 "rivals": self.rivals,
                 "data": self.data,
+                "provenance": self.provenance,
             }
         )
 

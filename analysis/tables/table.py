@@ -47,7 +47,10 @@ class Table:
     missing: list[dict[str, Any]] = field(default_factory=list)
     from_sweep: bool = False
     where: str | None = None
-    """The condition that chose its rows."""
+    """The condition that left rows out."""
+    law_status: str = "not frozen"
+    """Of `primary`: frozen, exploratory (changed after a submission), not frozen (no sweep's)."""
+    law_history: list[Any] = field(default_factory=list)
 
     @property
     def curves_path(self) -> Path:
@@ -64,7 +67,7 @@ def load(path: str | Path, where: str | None = None) -> Table:
     runs, about = read_frame(path)
     try:
         if where:
-            runs, about = chosen_rows(runs, about, where)
+            runs, about, where = chosen_rows(runs, about, where)
         return from_frame(runs, about, path, where)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
@@ -106,21 +109,24 @@ def from_frame(
         missing=list(about.get("missing") or []),
         from_sweep=bool(about),
         where=where,
+        law_status=str(about.get("law_status") or ("frozen" if about else "not frozen")),
+        law_history=list(about.get("law_history") or []),
     )
 
 
 def chosen_rows(
     runs: pd.DataFrame, about: dict[str, Any], where: str
-) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """The rows a condition chooses, and the metadata that still holds. What is missing of a sweep
-    may or may not be chosen, so it still counts as missing. Raises InputError."""
+) -> tuple[pd.DataFrame, dict[str, Any], str | None]:
+    """The rows a condition chooses, the metadata that still holds, and the condition (None where it
+    chose everything). What is missing of a sweep may or may not be chosen, so it still counts as
+    missing. Raises InputError."""
     keep = condition(where, runs)
     if not keep.any():
         raise InputError(f"--where {where!r} leaves none of {len(runs)} rows")
     left_out = int((~keep).sum())
     if about.get("expected"):
         about = {**about, "expected": int(about["expected"]) - left_out}
-    return runs[keep], about
+    return runs[keep], about, where if left_out else None
 
 
 def sweep_name(runs: pd.DataFrame, path: Path) -> str:

@@ -1,10 +1,12 @@
-"""`analysis fit TABLE`: gamma*(N) of every arm; laws.json and the whole fit beside the table."""
+"""`analysis fit TABLE`: gamma*(N) of every arm; laws.json and the whole fit beside the table.
+
+A fit under other choices than the frozen ones is written beside those, never over them.
+"""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
 from analysis.errors import InputError
 
@@ -30,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(given: argparse.Namespace) -> int:
     """Fit, write and show; returns the exit status."""
     from analysis.gamma_star import fit
+    from analysis.gamma_star.provenance import suffix, with_looks
     from analysis.gamma_star.saved import save
     from analysis.show.console.fit import show
     from analysis.show.progress import shown
@@ -43,9 +46,11 @@ def run(given: argparse.Namespace) -> int:
         result = fit(table, metric=given.metric, form=given.form, window=given.window,
                      partial=given.partial, hold_out=given.hold_out,
                      explore=not given.quick)  # fmt: skip
-    out = Path(given.table).with_name("laws.json")
+    result = with_looks(result, table)
+    out = table.path.with_name(f"laws{suffix(result.provenance['differs'])}.json")
     write(result.laws, out)
-    save(result, table)
+    if not given.quick:
+        save(result, table)
     show(result, out, to_stderr=given.json)
     if given.json:
         sys.stdout.write(dumps(result.laws))

@@ -18,14 +18,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Draw; returns the exit status."""
-    from analysis.gamma_star.saved import saved_or_fitted
+    from analysis.gamma_star.saved import beside, saved_or_fitted
     from analysis.show.figures import plot, plot_groups
     from analysis.show.progress import shown
     from analysis.tables.groups import load_groups
 
-    out = Path(given.out) if given.out else Path(given.table).with_name("figures")
     with shown("drawing"):
         groups = load_groups(given.table, given.where)
+        out = Path(given.out or beside(groups, "figures"))
         if len(groups) > 1:
             plot_groups(groups, out)
         else:

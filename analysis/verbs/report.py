@@ -21,15 +21,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Write the page; returns the exit status."""
-    from analysis.gamma_star.saved import saved_or_fitted
+    from analysis.gamma_star.saved import beside, saved_or_fitted
     from analysis.show.html import page
     from analysis.show.progress import shown
     from analysis.tables.files import write_whole
     from analysis.tables.groups import load_groups
 
-    out = Path(given.out) if given.out else Path(given.table).with_name("report.html")
     with shown("writing the report"):
         groups = load_groups(given.table, given.where)
+        out = Path(given.out or beside(groups, "report.html"))
         if len(groups) > 1:
             text = page.of_groups(groups)
         else:

@@ -156,7 +156,7 @@ def test_json_is_the_file_and_nothing_else(tmp_path, capsys):
     assert "verdict" not in err and "gamma*" in err
     (law,) = strict(out)
     assert list(law) == ["law", "form", "metric", "arm", "parameters", "level", "method",
-                         "verdict", "checks", "rivals", "data"]  # fmt: skip
+                         "verdict", "checks", "rivals", "data", "provenance"]  # fmt: skip
     assert law["verdict"] == "not distinguishable"
     assert law["data"]["interior_optima"] == 3 and law["data"]["runs"] == len(small())
 

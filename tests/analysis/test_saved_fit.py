@@ -114,7 +114,7 @@ def test_a_fit_of_anything_else_is_not_believed(change, table):
     elif change == "rows":
         loaded = load(table, where="depth > 1")
     elif change == "format":
-        path.write_text(path.read_text().replace('"format":1', '"format":0'))
+        path.write_text(path.read_text().replace(f'"format":{saved.FORMAT}', '"format":0'))
     elif change == "torn":
         path.write_text(path.read_text()[:-400])
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -31,6 +32,8 @@ def show(result: FitResult, written: Path, to_stderr: bool = False) -> None:
             console.print(f"  ... {len(exchange.sentences) - SENTENCES} more in the report")
     for note in result.notes:
         console.print(f"note: {escape(note)}")
+    for line in origin(result.provenance):
+        console.print(f"note: {escape(line)}")
     console.print(f"laws written to {written.resolve()}")
 
 
@@ -65,9 +68,31 @@ def show_arm(console, fit: GammaStarFit, form: str) -> None:
         console.print(
             f"  published (a, b) = ({test['a']}, {test['b']}): {word} (p = {test['p']:.2g})"
         )
-    console.print(f"  [bold]{escape(fit.law.verdict or 'no verdict')}[/bold]")
+    mark = marked(fit.law.provenance)
+    console.print(f"  [bold]{escape(fit.law.verdict or 'no verdict')}[/bold]{escape(mark)}")
     for sentence in fit.sentences:
         console.print(f"    {escape(sentence)}")
+
+
+def marked(provenance: dict[str, Any]) -> str:
+    """What stands behind a verdict that no frozen analysis gave."""
+    sentence = provenance.get("sentence")
+    return f" ({sentence})" if sentence else ""
+
+
+def origin(provenance: dict[str, Any]) -> list[str]:
+    """How often this table was looked at, and which code trained its runs."""
+    lines = []
+    looks = provenance.get("looks")
+    if looks is None:
+        lines.append("nothing can be written beside this table: looks at it are not counted")
+    elif looks["before"]:
+        lines.append(f"this table was fitted {looks['before']} times before; "
+                     f"{looks['analyses']} different analyses of it so far")  # fmt: skip
+    versions = provenance.get("code_versions", [])
+    if len(versions) > 1:
+        lines.append(f"its runs were trained by {len(versions)} versions of the code")
+    return lines
 
 
 def bounded(p: Parameter) -> str:

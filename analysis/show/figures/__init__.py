@@ -36,7 +36,7 @@ def figures(result: FitResult) -> dict[str, Figure | str]:
         specification,
         training_time,
     )
-    from analysis.show.figures.style import slug, styled
+    from analysis.show.figures.style import mark, slug, styled
 
     drawn: dict[str, Figure | str] = {}
     with styled():
@@ -53,6 +53,10 @@ def figures(result: FitResult) -> dict[str, Figure | str]:
         drawn["divergence"] = divergence.draw(result)
         for arm, fit in result.arms.items():
             drawn[f"residuals_{slug(arm)}"] = residuals.draw(fit)
+        if result.provenance.get("status") == "exploratory":
+            for figure in drawn.values():
+                if not isinstance(figure, str):
+                    mark(figure, result.provenance["sentence"])
     return drawn
 
 

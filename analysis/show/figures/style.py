@@ -8,6 +8,7 @@ embedded). γ = 0 has a place on every γ axis, and the axis label says so.
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -142,6 +143,16 @@ def save(fig: Figure, out_dir: Path, name: str) -> list[Path]:
         # no creation date: the same table gives the same file
         fig.savefig(paths[1], metadata={"CreationDate": None})
     return paths
+
+
+def mark(fig: Figure, sentence: str) -> None:
+    """Write across the head of a figure what its reader must know of the analysis."""
+    lines = textwrap.wrap(sentence, int(fig.get_figwidth() * 20))
+    head = 0.16 * len(lines) / fig.get_figheight()
+    engine = fig.get_layout_engine()
+    if engine is not None:
+        engine.set(rect=(0, 0, 1, 1 - head))
+    fig.text(0.005, 0.995, "\n".join(lines), ha="left", va="top", fontsize=7, style="italic")
 
 
 def short(value: float) -> str:

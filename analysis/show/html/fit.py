@@ -20,12 +20,18 @@ def verdicts(result: Any) -> str:
         kind = word.replace(" ", "-")
         lines.append(
             f"<p>Arm <b>{escape(str(law.arm))}</b>: γ*(N) = a·N^-b is "
-            f"<span class='verdict {kind}'>{escape(word)}</span>. {_parameters(law)}</p>"
+            f"<span class='verdict {kind}'>{escape(word)}</span>{_mark(law)}. {_parameters(law)}</p>"
         )
     if result.attribution.get("finding"):
         lines.append(f"<p>{escape(result.attribution['finding'])}.</p>")
     lines += [f"<p class='quiet'>{escape(note)}</p>" for note in result.notes]
     return "".join(lines)
+
+
+def _mark(law: Any) -> str:
+    """That no frozen analysis gave a verdict, and in what it differs from one."""
+    sentence = law.provenance.get("sentence")
+    return f" <span class='exploratory'>({escape(sentence)})</span>" if sentence else ""
 
 
 def summary(loaded: Any, result: Any) -> str:

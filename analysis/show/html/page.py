@@ -33,7 +33,7 @@ th{border-bottom:1px solid #888}td.n{font-variant-numeric:tabular-nums}
 figure{margin:1rem 0;break-inside:avoid}figure img{max-width:100%}
 figcaption,.quiet{color:#555;font-size:.85rem}
 .verdict{font-weight:600}.supported{color:#00704a}.not-supported{color:#a33d00}
-.scroll{overflow-x:auto}
+.exploratory{font-style:italic}.scroll{overflow-x:auto}
 @media print{body{margin:0;max-width:none;font-size:11px}h2{break-after:avoid}tr{break-inside:avoid}}
 """
 
