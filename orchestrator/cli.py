@@ -1,15 +1,18 @@
+# PYTHON_ARGCOMPLETE_OK
 """The verbs: a few lines each. Bad input is one line on standard error and exit status 2."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-from orchestrator.errors import UserError
+from orchestrator.errors import UserError, near
 
 DESCRIPTION = """Scaling-law lab for Momentum Attention.
 
@@ -20,12 +23,19 @@ is Hydra's override grammar: model.width=64,128 task=induction cluster=slurm.
 
 def main(argv: list[str] | None = None) -> None:
     """Entry point of `orchestrator`; exits 0, 1 (a run failed) or 2 (bad input)."""
-    args, extra = _parser().parse_known_args(argv)
-    overrides = getattr(args, "overrides", [])
+    parser = _parser()
+    if "_ARGCOMPLETE" in os.environ:
+        import argcomplete
+
+        argcomplete.autocomplete(parser, always_complete_options=False)
+    args, extra = parser.parse_known_args(argv)
     for word in extra:
-        if word.startswith("--"):
-            _fail(f"{word}: no such option of `orchestrator {args.verb}` (see --help)")
-        overrides.append(word)  # an override that argparse took for an option, such as ~key
+        if word.startswith("--") or "overrides" not in args:
+            known = vars(args)["options"]
+            _fail(
+                f"{word}: no such option of `orchestrator {args.verb}`{near(word, known)} (see --help)"
+            )
+        args.overrides.append(word)  # an override that argparse took for an option, such as ~key
     try:
         sys.exit(args.run(args))
     except UserError as e:
@@ -39,11 +49,36 @@ def _fail(message: str) -> None:
     sys.exit(2)
 
 
+class _Parser(argparse.ArgumentParser):
+    """argparse, with one line for an error and the nearest word that is allowed."""
+
+    def error(self, message: str) -> NoReturn:
+        if choice := re.search(r"invalid choice: '(.*)' \(choose from (.*)\)", message):
+            word, known = choice.group(1), [c.strip("' ") for c in choice.group(2).split(",")]
+            what = "verb" if self.prog == "orchestrator" else "choice"
+            _fail(f"{word}: no such {what}{near(word, known)}; there are: {', '.join(known)}")
+        _fail(f"{message} (see {self.prog} --help)")
+
+
+class _Version(argparse.Action):
+    """Prints what trains: the version, the commit and the hash of the code."""
+
+    def __call__(self, *_: Any) -> NoReturn:
+        from importlib.metadata import version
+
+        from orchestrator.records.provenance import code_version, git_commit
+
+        commit = git_commit() or "no commit"
+        print(f"momentum-lab {version('momentum-lab')} ({commit[:12]}, code {code_version()})")
+        sys.exit(0)
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="orchestrator", description=DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
+    parser.add_argument("--version", action=_Version, nargs=0, help="what is installed here")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
 
     def verb(name: str, run: Callable[[Any], int], text: str) -> argparse.ArgumentParser:
@@ -60,8 +95,13 @@ def _parser() -> argparse.ArgumentParser:
     retry = verb("retry", _retry, "train a sweep's failed runs again, as submitted last")
     logs = verb("logs", _logs, "the end of a run's log, and where it lies")
     probe = verb("probe", _probe, "spectral forensics of a run, or of all runs of a sweep")
+    config = verb("config", _config, "settings with their meaning and default; a run's as YAML")
+    config.add_argument(
+        "name", nargs="?", metavar="GROUP|RUN",
+        help="model, model.momentum, task=hops, optim.lr, ..., or a run's id; without: everything",
+    ).completer = _complete("configured")  # fmt: skip
     for sub in (cancel, retry):
-        sub.add_argument("sweep", metavar="SWEEP")
+        _sweep(sub)
     logs.add_argument("run_id", metavar="RUN", help="a run's id, or the beginning of it")
     probe.add_argument(
         "name", metavar="RUN|SWEEP", help="a run's id or its beginning, or a sweep submitted before"
@@ -74,7 +114,7 @@ def _parser() -> argparse.ArgumentParser:
     push = verb("push", _push, "send to W&B what it lacks of a sweep")
     dashboard = verb("dashboard", _dashboard, "make or update a sweep's W&B workspace and report")
     for sub in (plan, submit, export, push, dashboard):
-        sub.add_argument("sweep", metavar="SWEEP")
+        _sweep(sub)
     for sub in (plan, submit):
         sub.add_argument("--rerun", action="store_true", help="train finished runs again")
         sub.add_argument(
@@ -83,9 +123,18 @@ def _parser() -> argparse.ArgumentParser:
             "the sweep is exploratory from then on",
         )  # fmt: skip
     for sub in (demo, train, plan, submit, bench):
-        sub.add_argument("overrides", nargs="*", default=[], metavar="OVERRIDE")
+        sub.add_argument(
+            "overrides", nargs="*", default=[], metavar="OVERRIDE"
+        ).completer = _complete("overrides")
+    for sub in (train, plan, submit):
+        sub.add_argument("--cfg", choices=("job", "hydra", "all"), help="show the config, and end")
+        sub.add_argument("--resolve", action="store_true", help="with its interpolations resolved")
+        sub.add_argument(
+            "--info", nargs="?", const="all", help="show how Hydra composes it, and end",
+            choices=("all", "config", "defaults", "defaults-tree", "plugins", "searchpath"),
+        )  # fmt: skip
     for sub in (status, collect):
-        sub.add_argument("sweep", nargs="?", metavar="SWEEP")
+        _sweep(sub, nargs="?")
         sub.add_argument("--current", action="store_true", help="only the runs of today's file")
     push.add_argument("--granularity", metavar="run|pack|sweep", help="what one W&B run is")
     probe.add_argument(
@@ -100,15 +149,53 @@ def _parser() -> argparse.ArgumentParser:
     for sub in (push, dashboard):
         sub.add_argument("--project", help="W&B project; default: the submission's")
         sub.add_argument("--entity", help="W&B user or team; default: the submission's, or yours")
-    for sub in (plan, status, collect, push, probe, bench):
+    for sub in (plan, status, collect, push, probe, bench, config):
         sub.add_argument("--json", action="store_true", help="the same as JSON, and nothing else")
     status.add_argument("--watch", action="store_true", help="go on until nothing runs")
     collect.add_argument("--format", choices=("parquet", "csv"), default="parquet")
     collect.add_argument("--results", type=Path, default=Path("results"), help="output folder")
+    for sub in verbs.choices.values():
+        sub.set_defaults(options=[w for a in sub._actions for w in a.option_strings])
     return parser
 
 
+def _sweep(sub: argparse.ArgumentParser, **kinds: Any) -> None:
+    """SWEEP, completed by the shell."""
+    sub.add_argument("sweep", metavar="SWEEP", **kinds).completer = _complete("sweeps")
+
+
+def _complete(what: str) -> Callable[..., list[str]]:
+    def complete(prefix: str, **about: object) -> list[str]:
+        from orchestrator.options import complete
+
+        return getattr(complete, what)(prefix, **about)
+
+    return complete
+
+
+def _config(args: argparse.Namespace) -> int:
+    from orchestrator.options import show
+
+    shown = show.config(args.name)
+    _print(args, show.config_json(shown), lambda: show.config_text(shown))
+    return 0
+
+
+def _composition(args: argparse.Namespace) -> bool:
+    """Show Hydra's own view where --cfg or --info asks for it; whether it did."""
+    if not (args.cfg or args.info):
+        return False
+    from orchestrator.launch.multirun import show_composition
+    from orchestrator.launch.sweeps import find_sweep, shipped
+
+    path = find_sweep(args.sweep) if "sweep" in args else shipped("conf") / "config.yaml"
+    show_composition(path, args.overrides, args.cfg, args.info, args.resolve)
+    return True
+
+
 def _plan(args: argparse.Namespace) -> int:
+    if _composition(args):
+        return 0
     from orchestrator.launch import show, verbs
 
     plans = verbs.planned(args.sweep, args.overrides, args.rerun, args.new_law)
@@ -117,12 +204,16 @@ def _plan(args: argparse.Namespace) -> int:
 
 
 def _submit(args: argparse.Namespace) -> int:
+    if _composition(args):
+        return 0
     from orchestrator.launch import verbs
 
     return verbs.submit_sweep(args.sweep, args.overrides, args.rerun, args.new_law)
 
 
 def _train(args: argparse.Namespace) -> int:
+    if _composition(args):
+        return 0
     from orchestrator.launch import verbs
 
     return verbs.train(args.overrides)

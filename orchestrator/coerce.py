@@ -63,7 +63,7 @@ def coerce(value: Any, hint: Any, key: str) -> Any:
                 return coerce(value, option, key)
             except UserError:
                 continue
-        raise UserError(f"{key}={plain(value)}: must be {_name(hint)}")
+        raise _wrong(value, hint, key)
     if hint is type(None):
         if value is None:
             return None
@@ -89,7 +89,17 @@ def coerce(value: Any, hint: Any, key: str) -> Any:
             return [_number_or_list(v, key) for v in value]
     elif (origin is dict or hint is dict) and isinstance(value, dict):
         return value
-    raise UserError(f"{key}={plain(value)}: must be {_name(hint)}")
+    raise _wrong(value, hint, key)
+
+
+def _wrong(value: Any, hint: Any, key: str) -> UserError:
+    sweep = ""
+    if isinstance(value, list) and value:
+        sweep = (
+            f"; to sweep over values write {key}={','.join(map(plain, value))} (in a file as a text, "
+            "or choice(...))"
+        )
+    return UserError(f"{key}={plain(value)}: must be {type_name(hint)}{sweep}")
 
 
 def _number_or_list(value: Any, key: str) -> Any:
@@ -121,14 +131,22 @@ def plain(value: Any) -> str:
     return str(value)
 
 
-def _name(hint: Any) -> str:
+def type_name(hint: Any) -> str:
+    """A type in a user's words."""
     names = {int: "an integer", float: "a number", str: "a text", bool: "true or false"}
     if hint in names:
         return names[hint]
     if hint is type(None):
         return "null"
-    if typing.get_origin(hint) is list or hint is list:
+    origin = typing.get_origin(hint)
+    if origin is list or hint is list:
         return "a list"
-    if typing.get_origin(hint) in (typing.Union, types.UnionType):
-        return " or ".join(_name(h) for h in typing.get_args(hint))
+    if origin is dict or hint is dict:
+        return "a mapping"
+    if origin is typing.Literal:
+        return f"one of {', '.join(map(str, typing.get_args(hint)))}"
+    if hint is Any:
+        return "anything"
+    if origin in (typing.Union, types.UnionType):
+        return " or ".join(type_name(h) for h in typing.get_args(hint))
     return str(hint)
