@@ -61,6 +61,10 @@ def _unknown_key(key: str, hydra: Hydra, config: str) -> str | None:
         cfg = hydra.config_loader.load_configuration(config, [], run_mode=RunMode.MULTIRUN)
     except (HydraException, OmegaConfBaseException):  # the file itself is what is wrong
         return None
+    if "/" in key:
+        return _unknown_group(key, hydra)
+    if key.startswith("hydra."):
+        return None
     own = {k: v for k, v in OmegaConf.to_container(cfg).items() if k != "hydra"}
     group = key.replace(".", "/")
     if "." in key and hydra.config_loader.get_group_options(group, ObjectType.CONFIG):

@@ -14,6 +14,7 @@ from hydra._internal.utils import create_config_search_path
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
 from hydra.errors import HydraException, OverrideParseException
@@ -118,6 +119,23 @@ def run_hydra(
             if task.raised is not None or isinstance(e, UserError | HydraException):
                 raise
             raise UserError(f"hydra/sweeper={chosen}: {type(e).__name__}: {first_line(e)}") from e
+
+
+def show_composition(
+    path: Path, overrides: list[str], cfg: str | None, info: str | None, resolve: bool
+) -> None:
+    """Hydra's own `--cfg` (job, hydra or all) and `--info`, of what does not vary in a sweep.
+
+    Raises: UserError.
+    """
+    with hydra_of(path) as hydra:
+        whole = composed(hydra, path, overrides)
+        if info is not None:
+            hydra.show_info(info, path.stem, overrides, RunMode.MULTIRUN)
+            return
+        HydraConfig.instance().set_config(whole)
+        OmegaConf.set_readonly(whole.hydra, None)
+        print(OmegaConf.to_yaml(hydra.get_sanitized_cfg(whole, cfg), resolve=resolve), end="")
 
 
 @contextlib.contextmanager

@@ -148,9 +148,9 @@ def test_differences_of_laws():
 
 def test_analysis_honours_what_is_declared():
     """The two packages don't import each other: this holds their lists together."""
-    from analysis.laws.gamma_star.curve import FORMS
-    from analysis.laws.gamma_star.metrics import METRICS as FITTED
-    from analysis.table import Choice, read_choice
+    from analysis.gamma_star.curve import FORMS
+    from analysis.tables.metrics import METRICS as FITTED
+    from analysis.tables.table import Choice, read_choice
 
     assert FITTED == METRICS
     assert typing.get_args(typing.get_type_hints(Law)["form"]) == FORMS
