@@ -103,13 +103,3 @@ class Cluster:
             key = word.lstrip("+~").partition("=")[0]
             if self.name != "slurm" and ".".join(key.split(".")[:2]) in slurms:
                 raise UserError(f"{word}: Slurm's jobs alone have it; say cluster=slurm too")
-
-
-def default(f: dataclasses.Field) -> Any:
-    """A field's default."""
-    return f.default if f.default_factory is dataclasses.MISSING else f.default_factory()
-
-
-def defaults(cls: type) -> dict[str, Any]:
-    """Every key of a group with its default, for Hydra to know what there is to override."""
-    return {f.name: default(f) for f in dataclasses.fields(cls)}

@@ -16,7 +16,7 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-from orchestrator.cluster import Cluster, defaults
+from orchestrator.bases import bases
 
 
 class LabLauncher(Launcher):
@@ -82,4 +82,6 @@ _store.store(
     group="hydra/sweeper", name="grid", provider="orchestrator",
     node={"_target_": "hydra_plugins.orchestrator_lab.GridSweeper", "params": None, "grids": None},
 )  # fmt: skip
-_store.store(group="settings", name="cluster", provider="orchestrator", node=defaults(Cluster))
+# Defaults stand in the dataclasses alone; the groups' files build on them.
+for _name, _fields in bases().items():
+    _store.store(group="settings", name=_name, node=_fields, provider="orchestrator")

@@ -51,7 +51,7 @@ def _unknown_option(group: str | None, option: str, hydra: Hydra) -> str | None:
 
 
 def _unknown_group(group: str, hydra: Hydra) -> str:
-    groups = [g for g in hydra.list_all_config_groups() if not g.startswith("hydra/help")]
+    groups = [g for g in hydra.list_all_config_groups() if g != "settings"]
     known = ", ".join(g for g in groups if not g.startswith("hydra"))
     return f"{group}: no such group{near(group, groups)}; groups: {known}"
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ast
 import dataclasses
-import importlib
 import inspect
 import textwrap
 import typing
@@ -16,15 +15,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from orchestrator.bases import OWN
 from orchestrator.coerce import type_name
 from orchestrator.config import RunConfig
 from orchestrator.launch.sweeps import shipped
 from orchestrator.settings import Settings
-
-BASE = "defaults"
-"""The option of a group that holds its fields' defaults, for others to build on; nobody chooses it."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +74,7 @@ def group_files(group: str) -> dict[str, Path]:
     out: dict[str, Path] = {}
     for folder in (shipped("conf"), Path("conf")):
         out |= {p.stem: p for p in sorted((folder / group).glob("*.yaml"))}
-    return {name: path for name, path in out.items() if name != BASE}
+    return out
 
 
 def groups() -> list[str]:
@@ -134,12 +129,9 @@ def _described(group: str) -> Iterator[tuple[str, str]]:
 
 
 def _own_classes(group: str) -> Iterator[tuple[str, type]]:
-    """Options of a group whose file names a class of ours that holds its settings."""
-    for name, path in group_files(group.replace(".", "/")).items():
-        data = yaml.safe_load(path.read_text()) or {}
-        module, _, cls = str(data.get("_target_", "")).rpartition(".")
-        if module.startswith("orchestrator."):
-            yield name, getattr(importlib.import_module(module), cls)
+    """Options of a group that have settings of their own."""
+    for cls in OWN.get(group, ()):
+        yield cls.__name__.lower(), cls
 
 
 def _comment(path: Path) -> str:

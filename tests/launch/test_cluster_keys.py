@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.bases import fields_of
 from orchestrator.cli import main
-from orchestrator.cluster import Cluster, defaults
+from orchestrator.cluster import Cluster
 from orchestrator.errors import UserError
 from orchestrator.launch.sbatch import options, refused
 from orchestrator.settings import Execution
@@ -55,7 +56,7 @@ def test_several_partitions_in_a_file(sweep_file, asked):
     assert "--partition=main,high " in said and "--exclude=n1,n2 " in said
 
 
-OTHER = {k: 7 if isinstance(v, int) else "x" for k, v in defaults(Cluster).items()}
+OTHER = {k: 7 if isinstance(v, int) else "x" for k, v in fields_of(Cluster).items()}
 OTHER |= {"gpus": 1, "cpus": 3, "memory": 2, "parallelism": 3, "setup": ["x"], "sbatch": {"x": 1}}
 OTHER |= {"gres": None, "processes": 3}
 """A value that is not the default of each key (gres and gpus exclude each other)."""

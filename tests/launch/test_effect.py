@@ -119,6 +119,7 @@ WORDS = [
     (["model.momentum=raw,none"], "model.momentum: is a group of settings; choose an option of it"),
     (["model.momentum=raw"], "model.momentum: is a group of settings; choose an option of it"),
     (["model.depth=[1,2]"], "to sweep over values write model.depth=1,2"),
+    (["cluster.partition=gpu"], "say cluster=slurm"),
     (["task=recal"], "task=recal: no such option (did you mean recall?)"),
     (["hydra/sweeper=optunaa"], "hydra/sweeper=optunaa: no such option"),
 ]  # fmt: skip
