@@ -55,7 +55,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class AtRate:
-    """One (depth, width): the reported rate, the best one at gamma* (None: not tuned there, or far past
+    """One (depth, width): the rate of its optimum, the best one at gamma* (None: not tuned there, or far past
     the tuned ones) with the SD of its logarithm and whether it lies past the tuned rates at all, and
     by what ln gamma* moves from the reported rate to it."""
 
@@ -102,7 +102,7 @@ class RateLaw:
 def rate_law(points: Points, rates: pd.DataFrame, surfaces: list[Surface]) -> RateLaw:
     """points: the reported optima; rates: `learning_rate.choose`'s table; surfaces: of the depths
     that were tuned."""
-    log_lr = reported(points, rates)
+    points, log_lr = at_one_rate(points, rates, surfaces)
     if not np.isfinite(log_lr).all():
         return untold(points, log_lr, "the learning rates are not known")
     one_rate = np.ptp(log_lr) < 1e-9
@@ -173,23 +173,33 @@ def untold(points: Points, log_lr: np.ndarray, why: str) -> RateLaw:
                    f"b at a fixed rate can't be told: {why}")  # fmt: skip
 
 
-def reported(points: Points, rates: pd.DataFrame) -> np.ndarray:
-    """ln lr (K,) that each depth's optimum was found at: that of the reported gamma next to it."""
-    out = np.full(len(points.depth), np.nan)
+def at_one_rate(
+    points: Points, rates: pd.DataFrame, surfaces: list[Surface]
+) -> tuple[Points, np.ndarray]:
+    """Each depth's optimum and the ln lr (K,) that it belongs to, NaN where the rate isn't known.
+
+    Where every reported gamma ran at one rate that is the curve's own optimum. Where the rate follows
+    gamma the curve runs along the valley of the surface, and its minimum is no optimum at a rate:
+    the surface's own is taken.
+    """
+    by_place = {(s.depth, s.width): s for s in surfaces}
+    value, se, low, high = (a.copy() for a in (points.value, points.se, points.low, points.high))
+    log_lr = np.full(len(value), np.nan)
     for i, (depth, width) in enumerate(zip(points.depth, points.width, strict=True)):
-        mine = rates[(rates["depth"] == depth) & (rates["width"] == width)]
-        mine = mine.dropna(subset="lr")
+        mine = rates[(rates["depth"] == depth) & (rates["width"] == width)].dropna(subset="lr")
+        above = mine[mine["gamma"] > 0]
+        mine = above if len(above) else mine
         if mine.empty:
             continue
-        row = 0
-        gamma = mine["gamma"].to_numpy(float)
-        if (gamma > 0).any():
-            at = points.value[i] if points.interior[i] else points.bound[i]
-            with np.errstate(invalid="ignore", divide="ignore"):
-                away = np.where(gamma > 0, np.abs(np.log(np.maximum(gamma, 1e-300)) - at), np.inf)
-            row = int(np.argmin(away))
-        out[i] = np.log(float(mine["lr"].iloc[row]))
-    return out
+        surface = by_place.get((int(depth), int(width)))
+        if mine["lr"].nunique() > 1 and surface is not None and surface.log_gamma is not None:
+            value[i], se[i], log_lr[i] = surface.log_gamma, surface.log_gamma_se, surface.centre
+            low[i], high[i] = -np.inf, np.inf
+            continue
+        at = value[i] if np.isfinite(value[i]) else points.bound[i]
+        away = np.abs(np.log(mine["gamma"].to_numpy(float)) - at) if len(above) else np.zeros(1)
+        log_lr[i] = np.log(float(mine["lr"].iloc[int(np.argmin(away))]))
+    return replace(points, value=value, se=se, low=low, high=high), log_lr
 
 
 def at_rates(points: Points, log_lr: np.ndarray, best: dict, e: float | None) -> list[AtRate]:

@@ -30,7 +30,8 @@ STARTS = (-0.7, 0.0, 0.7)
 @dataclass(frozen=True)
 class Surface:
     """One (depth, width). elasticity: d ln gamma* / d ln lr; log_lr (R,): the tuned rates; least
-    (R,): the least y over gamma at each, covariance (R, R)."""
+    (R,): the least y over gamma at each, covariance (R, R). log_gamma: ln gamma* at the rate
+    exp(centre), None where it lies past the gammas that were run."""
 
     depth: int
     width: int
@@ -39,6 +40,9 @@ class Surface:
     log_lr: np.ndarray
     least: np.ndarray
     covariance: np.ndarray
+    centre: float
+    log_gamma: float | None
+    log_gamma_se: float
 
 
 @dataclass(frozen=True)
@@ -149,9 +153,17 @@ def fit_all(depths: list[Blocks]) -> list[Surface]:
     for k, b in enumerate(depths):
         which = np.flatnonzero(b.tuning)
         level = SHARED + which
-        out.append(Surface(b.fit.cells.depth, b.fit.cells.width, float(p[k, 6]),
-                           float(np.sqrt(scale * covariance[k, 6, 6])), b.log_lr[which] + b.centre,
-                           p[k, level], scale * covariance[k][np.ix_(level, level)]))  # fmt: skip
+        # of the reported seeds; where all of them tuned, of those
+        place = np.zeros(p.shape[1])
+        place[[0, 7]] = 1.0, float(b.tuning.all())
+        at, (low, high) = float(p[k] @ place), b.fit.hull
+        out.append(
+            Surface(b.fit.cells.depth, b.fit.cells.width, float(p[k, 6]),
+                    float(np.sqrt(scale * covariance[k, 6, 6])), b.log_lr[which] + b.centre,
+                    p[k, level], scale * covariance[k][np.ix_(level, level)], b.centre,
+                    at if low < at < high else None,
+                    float(np.sqrt(scale * place @ covariance[k] @ place)))
+        )  # fmt: skip
     return out
 
 

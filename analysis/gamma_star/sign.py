@@ -139,8 +139,8 @@ def paired(y: np.ndarray, zero: np.ndarray) -> np.ndarray:
         if not able.any() or not np.isfinite(zero[s]):
             continue
         # a seed that some gammas lack must not choose between them by its own level
-        level = np.nanmean(others[:, able], axis=1, keepdims=True)
-        away = np.nanmean(others[:, able] - level, axis=0)
+        others = others[np.isfinite(others[:, able]).any(1)][:, able]
+        away = np.nanmean(others - np.nanmean(others, axis=1, keepdims=True), axis=0)
         out.append(zero[s] - y[s, np.flatnonzero(able)[int(np.argmin(away))]])
     return np.array(out)
 
