@@ -65,6 +65,7 @@ def compare_arms(
            "intervals are at 95 % over seeds; a diverged run counts at chance; differences are "
            "paired by seed, p adjusted over the table (Holm); formation is compared by Boschloo's "
            "exact test, p adjusted over an arm's gammas")  # fmt: skip
+    how = ". ".join([how, *(note for table in tables.values() for note in table.notes)])
     return Arms(metric, reference, rows, gammas, how)
 
 

@@ -18,6 +18,7 @@ from analysis.contrasts.settings import NONE, arms_of, plain_of, setting_columns
 from analysis.errors import InputError
 from analysis.tables.curves import log_steps, read_curves
 from analysis.tables.table import Table
+from analysis.tables.units import tuning_anywhere
 
 UNITS = {"flops": "FLOPs", "params": "parameters", "wall_s": "time"}
 LEVELS = 24
@@ -93,8 +94,8 @@ def costs(task: str, table: Table) -> Costs:
 def prepared(table: Table) -> tuple[pd.DataFrame, list[str]]:
     """Reported runs, plain attention as the arm "none"; what was set aside."""
     runs = table.runs[table.runs["status"].isin(("completed", "diverged"))]
-    tuning = runs["seed"].isin(table.primary.tuning_seeds or ())
-    notes = []
+    tuning = tuning_anywhere(runs, table.primary.tuning_seeds)
+    notes = list(table.notes)
     if tuning.any() and not tuning.all():
         notes.append(f"{int(tuning.sum())} runs on tuning seeds are left out")
         runs = runs[~tuning]

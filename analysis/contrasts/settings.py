@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.tables.table import Table
+from analysis.tables.units import tuning_rows
 
 NONE = "none"
 NAMES = {"gamma": "γ", "model.momentum.gamma": "γ", "model.momentum.angle": "φ", "lr": "lr",
@@ -88,7 +89,7 @@ def choose(table: Table, part: pd.DataFrame, columns: list[str]) -> Chosen:
     reported settings were run on them; else the first half of the reported seeds does, and the
     other half judges. A single setting is judged on all reported seeds.
     """
-    tuning = part["seed"].isin(table.primary.tuning_seeds or ())
+    tuning = tuning_rows(part, table.primary.tuning_seeds)
     reported = part[~tuning] if (~tuning).any() else part
     text = pd.Series("", part.index)
     for column in columns:

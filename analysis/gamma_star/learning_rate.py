@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.tables.units import tuning_rows
+
 LEAST_RATES = 5
 FAR = 2.0  # a reported rate further than this factor from the wanted one is mistuned
 COLUMNS = ["depth", "width", "gamma", "lr", "wanted", "rates", "tuned_on", "at_edge"]
@@ -75,19 +77,18 @@ def without_tuning(part: pd.DataFrame, tuning_seeds: tuple[int, ...] | None) -> 
 def split(part: pd.DataFrame, given: tuple[int, ...] | None) -> tuple[np.ndarray, str]:
     """Which rows of a depth tune (bool), and in words on what."""
     seeds = np.sort(part["seed"].unique())
-    if given:
-        mine = part["seed"].isin(given).to_numpy()
-        if mine.any() and not mine.all():
-            return mine, f"seeds {', '.join(str(s) for s in seeds if s in given)}"
-    # gamma = 0 may have a rate of its own: a seed tunes where one gamma has several
-    rates = part.groupby(["seed", "gamma"], dropna=False)["lr"].nunique().groupby("seed").max()
-    several = rates.index[rates > 1]
-    if 0 < len(several) < len(seeds):
-        return part["seed"].isin(several).to_numpy(), f"seeds {', '.join(map(str, several))}"
+    tuning = tuning_rows(part, given)
+    if tuning.any():
+        return tuning, f"seeds {listed_seeds(part['seed'][tuning])}"
     if len(seeds) < 2:
         return np.ones(len(part), bool), "the reported seeds"
     half = seeds[: max(len(seeds) // 2, 1)]
-    return part["seed"].isin(half).to_numpy(), f"seeds {', '.join(map(str, half))}"
+    return part["seed"].isin(half).to_numpy(), f"seeds {listed_seeds(half)}"
+
+
+def listed_seeds(seeds: Any) -> str:
+    """0, 1, 2 of whatever holds seeds."""
+    return ", ".join(str(s) for s in np.unique(seeds))
 
 
 def at_gamma(best: list[tuple[float, float, np.ndarray]], gamma: float) -> tuple[float, np.ndarray]:

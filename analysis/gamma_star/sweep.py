@@ -51,6 +51,7 @@ def fit_table(
     rests = signs(table, metric)
     said += [f"{arm}: {sign.finding}" for arm, sign in rests.items()
              if not (runs["arm"] == arm).any()]  # fmt: skip
+    said = [*table.notes, *said]
     if missing:
         said.append(f"unfinished: {missing} of {table.expected} runs are missing "
                      f"({name_missing(table)}); no verdict is given")  # fmt: skip
@@ -81,7 +82,9 @@ def fit_table(
     for arm, fit in arms.items():
         fit.law.data["attribution"] = reading["verdict"]
         arms[arm] = replace(fit, law=replace(fit.law, provenance=origin))
-    diverged, formed = divergence(runs), formation(runs)
+    # a seed trained at five rates is one seed: what a rate is of are runs at the chosen rates
+    reported = pd.concat([part[rates.use] for part, rates in parts.values()], ignore_index=True)
+    diverged, formed = divergence(reported), formation(reported)
     mixed = [arm for arm, fit in arms.items() if fit.law.data["bimodal"]]
     said += [
         notes.on_rates(arm, rates, arms[arm].law.checks["learning_rate"])

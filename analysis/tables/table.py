@@ -22,6 +22,7 @@ from analysis.tables.checks import (
 )
 from analysis.tables.expressions import condition
 from analysis.tables.read import read_frame
+from analysis.tables.units import without_copies
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,8 @@ class Table:
     law_status: str = "not frozen"
     """Of `primary`: frozen, exploratory (changed after a submission), not frozen (no sweep's)."""
     law_history: list[Any] = field(default_factory=list)
+    notes: tuple[str, ...] = ()
+    """What was set aside on reading, in words."""
 
     @property
     def curves_path(self) -> Path:
@@ -100,17 +103,21 @@ def from_frame(
     for column in ("depth", "width", "seed"):
         runs[column] = runs[column].astype(int)
     runs["arm"] = runs["arm"].astype(str)
+    rows = len(runs)
+    runs, copies = without_copies(runs)
+    runs = runs.reset_index(drop=True)
     return Table(
         path=path,
         runs=runs,
         sweep=str(about.get("sweep") or sweep_name(runs, path)),
         primary=primary,
-        expected=int(about.get("expected") or len(runs)),
+        expected=int(about.get("expected") or rows) - (rows - len(runs)),
         missing=list(about.get("missing") or []),
         from_sweep=bool(about),
         where=where,
         law_status=str(about.get("law_status") or ("frozen" if about else "not frozen")),
         law_history=list(about.get("law_history") or []),
+        notes=(copies,) if copies else (),
     )
 
 
