@@ -39,6 +39,9 @@ class Execution:
     """Most runs in one pack, the unit that is claimed, resumed and retried."""
     checkpoint_s: float = 60.0
     """Seconds between checkpoints."""
+    stall_s: float = 1800.0
+    """Seconds without a step after which a living attempt counts as hung and may be taken over; more
+    than compiling or one evaluation ever takes."""
     keep_weights: bool = False
     """Keep the final parameters of every run."""
     parts: str | None = None
@@ -46,7 +49,7 @@ class Execution:
     the submission."""
 
     def __post_init__(self) -> None:
-        for name in ("threads", "width", "pack", "checkpoint_s"):
+        for name in ("threads", "width", "pack", "checkpoint_s", "stall_s"):
             _positive(getattr(self, name), f"execution.{name}")
         object.__setattr__(self, "parts", str(Path(self.parts or "").absolute()))
 

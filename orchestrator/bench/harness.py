@@ -41,7 +41,7 @@ def harness(run: RunConfig, execution: Execution, frozen: Frozen, step_s: float)
         trainer.advance = _timed(trainer.advance, device, steps_s)
         trainer.evaluate = _timed(trainer.evaluate, device, evaluation_s)
         began = now(device)
-        trainer.train(set(), None)
+        trainer.train(set(), [])
         total = now(device) - began
     each = {"total_s": total, "step_s": steps_s[0], "evaluation_s": evaluation_s[0]}
     return {"runs": count, **{k: v / count / steps for k, v in each.items()}}

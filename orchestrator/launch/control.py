@@ -18,11 +18,11 @@ from orchestrator.records.attempts import attempts, results
 from orchestrator.records.jobs import holders, job_arrays, passed
 from orchestrator.records.liveness import boot_id, process_start
 from orchestrator.records.load import load_run
-from orchestrator.records.manifests import Sweep, read_sweep
-from orchestrator.records.packs import read_pack
+from orchestrator.records.manifests import Sweep, read_manifests, read_sweep
+from orchestrator.records.packs import all_packs, read_pack
 from orchestrator.records.queue import cancel as cancel_jobs
 from orchestrator.records.queue import queued
-from orchestrator.records.store import Store, open_store, read_json
+from orchestrator.records.store import Store, open_store
 from orchestrator.settings import settings
 
 TAIL = 40
@@ -65,8 +65,7 @@ def retry(sweep: str) -> int:
     """Train a sweep's failed runs again as they were submitted last. Raises: UserError."""
     store = open_store()
     known = read_sweep(store, sweep)
-    paths = sorted((store.sweeps / sweep).glob("[0-9]*.json"))
-    last = read_json(paths[-1])
+    last = read_manifests(store, sweep)[-1]
     if "settings" not in last:
         raise UserError(f"sweep {sweep}: submitted by an older version; submit it again instead")
     held = holders(store) or {}
@@ -98,9 +97,9 @@ def logs(run_id: str) -> int:
     store = open_store()
     run = load_run(run_id).run.run_id
     tries: list[Any] = []
-    for path in store.packs.glob("*/pack.json"):
-        if run in read_pack(store, path.parent.name).run_ids:
-            tries += attempts(store, path.parent.name)
+    for pack in all_packs(store):
+        if run in pack.run_ids:
+            tries += attempts(store, pack.pack_id)
     if not tries:
         raise UserError(f"run {run}: no job has begun it yet (see `orchestrator status`)")
     last = max(tries, key=lambda a: a.claim["time"])

@@ -117,7 +117,7 @@ class _Signals:
             a for p in self.job.packs for a in attempts(self.store, p)
             if a.claim["time"] >= self.begun
         )  # fmt: skip
-        return any(a.checkpoint.exists() or a.results.exists() for a in mine)
+        return any(a.checkpoint.exists() or a.committed() for a in mine)
 
     def obey(self) -> None:
         """Requeue, or wait for the kill, where a signal came."""

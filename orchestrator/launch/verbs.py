@@ -154,24 +154,20 @@ def collect_sweep(
 
     Raises: UserError where there is nothing to collect.
     """
-    from orchestrator.records.collect import collect, write_tables
+    from orchestrator.records.collect import collect
 
     store = open_store()
     sweeps = _sweeps(store, sweep, current)
     if not sweeps:
         raise UserError(f"store {store.root}: no sweep was submitted yet")
-    table, curves, missing = collect(store, sweeps)
-    if table.empty:
-        raise UserError(f"sweep {sweep or 'of any name'}: no run has finished in {store.root}")
     name = sweeps[0].name if sweep else "all"
     expected = len({run_id for s in sweeps for run_id in s.members})
-    about = {"format": 1, "sweep": name, "expected": expected, "missing": missing, **_law(sweeps)}
-    paths = write_tables(results / name, table, curves, about, csv)
-    done = int(table["status"].isin(DONE).sum())
+    about = {"format": 1, "sweep": name, "expected": expected, **_law(sweeps)}
+    made = collect(store, sweeps, results / name, about, csv)
     return {
-        "store": str(store.root), "runs": done, "expected": expected,
-        "statuses": table["status"].value_counts().to_dict(), "missing": len(missing),
-        "tables": [str(p) for p in paths],
+        "store": str(store.root), "runs": sum(made.statuses.get(s, 0) for s in DONE),
+        "expected": expected, "statuses": made.statuses, "missing": len(made.missing),
+        "tables": [str(p) for p in made.paths],
     }  # fmt: skip
 
 

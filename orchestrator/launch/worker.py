@@ -24,7 +24,8 @@ from orchestrator.records.attempts import Attempt, attempts, claim, end, results
 from orchestrator.records.liveness import HEARTBEAT_S
 from orchestrator.records.packs import Pack, read_pack
 from orchestrator.records.provenance import code_version, git_commit, package_versions
-from orchestrator.records.store import Store, dumps, open_store, write_atomic
+from orchestrator.records.sealed import seal
+from orchestrator.records.store import Store, open_store, write_atomic
 from orchestrator.settings import Execution, Settings, Tracking
 from orchestrator.tracking.beside import Beside, beside
 
@@ -54,7 +55,7 @@ def run(
         attempt = claim(
             store, pack_id,
             {"git_commit": git_commit(), "code_version": code_version(),
-             "packages": package_versions(), "log": _log()},
+             "packages": package_versions(), "log": _log(), "stall_s": execution.stall_s},
         )  # fmt: skip
         if attempt is not None:
             if sink is not None:
@@ -79,17 +80,16 @@ def _attempt(
     store: Store, pack: Pack, attempt: Attempt, execution: Execution, stopping: Callable[[], bool]
 ) -> bool:
     """Train a pack for one attempt and record how it ended. Whether it did not fail."""
+    from orchestrator.training.checkpoint import discard, saved
     from orchestrator.training.pack import PackTrainer, Stopped
 
     earlier = [a for a in attempts(store, pack.pack_id) if a.number < attempt.number]
     finished = set(results(earlier))
-    checkpoints = [a.checkpoint for a in earlier if a.checkpoint.exists()]
     beat = _Heartbeat(attempt, pack)
     try:
         trainer = PackTrainer(pack, attempt, execution, beat.report, stopping)
         beat.device = str(trainer.fabric.device)
-        write_atomic(attempt.folder / "device.json", dumps(_device_name(trainer.fabric.device)))
-        trainer.train(finished, checkpoints[-1] if checkpoints else None)
+        trainer.train(finished, saved(earlier))
     except Stopped:
         end(attempt, "stopped")
     except Exception as e:  # noqa: BLE001 (whatever it was, it is the attempt's recorded end)
@@ -99,19 +99,10 @@ def _attempt(
         return False
     else:
         end(attempt, "completed")
-        for path in checkpoints + [attempt.checkpoint]:
-            path.unlink(missing_ok=True)
+        discard(saved([*earlier, attempt]))
     finally:
         beat.close()
     return True
-
-
-def _device_name(device) -> str:
-    import torch
-
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return "cpu"
 
 
 class _Heartbeat:
@@ -124,12 +115,14 @@ class _Heartbeat:
         self.state: dict = {"step": 0, "first": 0, "runs": self.runs}
         self.pace = Pace()
         self.written = 0.0
+        self.moved = time.monotonic()
         self.closed = threading.Event()
         self.lock = threading.Lock()
         self.thread = threading.Thread(target=self._beat, daemon=True)
         self.thread.start()
 
     def report(self, slots, step: int) -> None:
+        self.moved = time.monotonic()
         share = (slots.first + len(slots.members) * step / self.steps) / self.runs
         self.state = {
             "first": slots.first, "members": len(slots.members), "step": step,
@@ -141,7 +134,8 @@ class _Heartbeat:
     def _write(self) -> None:
         with self.lock:
             self.written = time.monotonic()
-            write_atomic(self.attempt.progress, dumps(self.state))
+            still_s = round(self.written - self.moved, 1)
+            write_atomic(self.attempt.progress, seal({**self.state, "still_s": still_s}))
 
     def _beat(self) -> None:
         while not self.closed.wait(HEARTBEAT_S):

@@ -19,10 +19,10 @@ from orchestrator.probe.spectra import spectra_rows
 from orchestrator.probe.trained import Trained, opened
 from orchestrator.probe.weights import kept_weights
 from orchestrator.records.attempts import attempts, results
-from orchestrator.records.collect import write_parquet
 from orchestrator.records.manifests import Member, Sweep
 from orchestrator.records.packs import read_pack
 from orchestrator.records.store import Store
+from orchestrator.records.tables import write_parquet
 
 Frames = dict[str, pd.DataFrame]
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import re
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from orchestrator.records.attempts import Attempt
 from orchestrator.records.queue import Queued, Task, queued
-from orchestrator.records.store import Store, dumps, read_json, write_new
+from orchestrator.records.sealed import seal
+from orchestrator.records.store import Store, read_json, write_new
 
 
 @dataclass(frozen=True)
@@ -44,14 +45,16 @@ class Holder:
 def record(store: Store, array: JobArray) -> None:
     """Write down an array that is about to be submitted."""
     _folder(store).mkdir(parents=True, exist_ok=True)
-    write_new(_folder(store) / f"{array.name}.json", dumps(asdict(array)))
+    write_new(_folder(store) / f"{array.name}.json", seal(asdict(array)))
 
 
 def job_arrays(store: Store, sweep: str | None = None) -> list[JobArray]:
     """All arrays on record, of one sweep or of any, the latest last."""
     if not _folder(store).is_dir():
         return []
-    found = [JobArray(**read_json(path)) for path in _folder(store).glob("*.json")]
+    keys = [f.name for f in fields(JobArray)]
+    read = (read_json(path, keys) for path in _folder(store).glob("*.json"))
+    found = [JobArray(**{k: data[k] for k in keys}) for data in read if data is not None]
     return sorted((a for a in found if sweep in (None, a.sweep)), key=lambda a: a.time)
 
 

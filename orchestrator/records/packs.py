@@ -9,13 +9,24 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+import os
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from orchestrator.config import RunConfig, run_config
+from orchestrator.errors import UserError
 from orchestrator.parts.recorded import facts
-from orchestrator.records.store import Store, dumps, read_json, write_new
+from orchestrator.records.sealed import seal
+from orchestrator.records.store import Store, read_json, write_new
+
+NEEDS = ("members", "frozen", "generation", "versions", "base")
+_ID = re.compile(r"[0-9a-f]{16}")
+
+
+class PackLost(UserError):
+    """A pack that can't be read: `submit` plans its runs anew."""
 
 
 @dataclass(frozen=True)
@@ -123,10 +134,15 @@ def new_pack(runs: list[RunConfig], frozen: Frozen, generation: int = 0) -> Pack
         "base": base,
         **({"facts": kept} if (kept := facts(runs[0])) else {}),
     }
-    key = [[m["run_id"] for m in members], data["frozen"], generation]
-    pack = Pack(hashlib.sha256(json.dumps(key).encode()).hexdigest()[:16], data)
+    pack = Pack(identity(data), data)
     pack.__dict__["runs"] = list(runs)  # typed already: nobody builds them again
     return pack
+
+
+def identity(data: dict[str, Any]) -> str:
+    """The id of a pack: a hash of its runs, of how they are trained, and of its generation."""
+    key = [[m["run_id"] for m in data["members"]], data["frozen"], data["generation"]]
+    return hashlib.sha256(json.dumps(key).encode()).hexdigest()[:16]
 
 
 def freeze(store: Store, pack: Pack) -> None:
@@ -136,26 +152,33 @@ def freeze(store: Store, pack: Pack) -> None:
     path = folder / "pack.json"
     if not path.exists():
         try:
-            write_new(path, dumps(pack.data))
+            write_new(path, seal(pack.data))
         except FileExistsError:
             pass  # another submission froze the same pack a moment ago
 
 
 def read_pack(store: Store, pack_id: str) -> Pack:
-    """The frozen pack. Raises: FileNotFoundError."""
-    data = read_json(store.packs / pack_id / "pack.json")
+    """The frozen pack. Raises: PackLost."""
+    data = read_json(store.packs / pack_id / "pack.json", NEEDS)
     if data is None:
-        raise FileNotFoundError(f"{store.packs / pack_id}: no such pack")
+        raise PackLost(f"{store.packs / pack_id}/pack.json: lost; submit its sweep again")
     return Pack(pack_id, data)
 
 
 def all_packs(store: Store) -> list[Pack]:
     """Every frozen pack of the store."""
-    if not store.packs.is_dir():
-        return []
     out = []
-    for folder in sorted(store.packs.iterdir()):
-        data = read_json(folder / "pack.json")
+    for pack_id in pack_ids(store):
+        data = read_json(store.packs / pack_id / "pack.json", NEEDS)
         if data is not None:  # a submission that died between the folder and the file
-            out.append(Pack(folder.name, data))
+            out.append(Pack(pack_id, data))
     return out
+
+
+def pack_ids(store: Store) -> list[str]:
+    """Names of the pack folders, sorted."""
+    try:
+        names = os.listdir(store.packs)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return sorted(name for name in names if _ID.fullmatch(name))

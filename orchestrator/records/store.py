@@ -6,7 +6,6 @@ by a rename, or appended to by its one owner, line by line.
 
 from __future__ import annotations
 
-import json
 import os
 import uuid
 from collections.abc import Iterable
@@ -15,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.errors import UserError
+from orchestrator.records.damage import say, set_aside
+from orchestrator.records.sealed import Damaged, seal, unseal
 
 
 @dataclass(frozen=True)
@@ -57,25 +58,6 @@ def require_writable(store: Store) -> None:
         ) from e
 
 
-def dumps(data: Any) -> bytes:
-    """Strict JSON on one line; numbers that are not finite become null."""
-    try:
-        text = json.dumps(data, separators=(",", ":"), allow_nan=False)
-    except ValueError:
-        text = json.dumps(_finite(data), separators=(",", ":"), allow_nan=False)
-    return text.encode() + b"\n"
-
-
-def _finite(data: Any) -> Any:
-    if isinstance(data, dict):
-        return {k: _finite(v) for k, v in data.items()}
-    if isinstance(data, (list, tuple)):
-        return [_finite(v) for v in data]
-    if isinstance(data, float) and data - data != 0:
-        return None
-    return data
-
-
 def write_new(path: Path, content: bytes) -> Path:
     """Create `path` with `content`, whole or not at all.
 
@@ -84,6 +66,9 @@ def write_new(path: Path, content: bytes) -> Path:
     temporary = _temporary(path, content)
     try:
         os.link(temporary, path)
+    except FileExistsError:
+        if os.stat(temporary).st_nlink != 2:  # NFS may answer so when it has done it a moment ago
+            raise
     finally:
         temporary.unlink()
     return path
@@ -107,12 +92,17 @@ def _temporary(path: Path, content: bytes) -> Path:
     return temporary
 
 
-def append_lines(path: Path, rows: Iterable[Any]) -> None:
-    """Append one JSON line a row, and bring them to the disk."""
+def append_lines(path: Path, rows: Iterable[dict[str, Any]]) -> None:
+    """Append one sealed line a row, and bring them to the disk; all of them or none."""
     with open(path, "ab") as f:
-        f.write(b"".join(dumps(row) for row in rows))
-        f.flush()
-        os.fsync(f.fileno())
+        before = f.seek(0, os.SEEK_END)
+        try:
+            f.write(b"".join(seal(row) for row in rows))
+            f.flush()
+            os.fsync(f.fileno())
+        except OSError:  # a full disk: half a line would spoil the next one, too
+            os.ftruncate(f.fileno(), before)
+            raise
 
 
 class Tail:
@@ -122,29 +112,90 @@ class Tail:
         self.path, self.offset = path, 0
 
     def new(self) -> list[Any]:
-        """The rows since the last call; [] where there are none, or no file."""
+        """The rows since the last call; [] where there are none, or no file.
+
+        A damaged line is left out, and named once.
+        """
         try:
             with open(self.path, "rb") as f:
                 f.seek(self.offset)
                 content = f.read()
         except (FileNotFoundError, NotADirectoryError):
             return []
+        except IsADirectoryError:
+            set_aside(self.path, "a folder", os.lstat(self.path))
+            return []
         whole = content[: content.rfind(b"\n") + 1]
         self.offset += len(whole)
-        return [json.loads(line) for line in whole.splitlines()]
+        rows, bad = whole_lines(whole)
+        if bad:
+            say(self.path, f"{len(bad)} damaged lines are left out")
+        return rows
+
+
+def whole_lines(content: bytes) -> tuple[list[dict[str, Any]], list[bytes]]:
+    """The rows of JSON lines, and the lines that are damaged."""
+    rows, bad = [], []
+    for line in content.split(b"\n"):
+        if not line:
+            continue
+        try:
+            row = unseal(line)
+        except Damaged:
+            row = None
+        if isinstance(row, dict):
+            rows.append(row)
+        else:
+            bad.append(line)
+    return rows, bad
 
 
 def read_lines(path: Path) -> list[Any]:
     """The rows of a file of JSON lines; [] where it does not exist.
 
-    A last line without its newline is one that a crash cut off: it is left out.
+    A last line without its newline is one that a crash cut off, or that is being written: it is
+    left out, as is a damaged one, which is named.
     """
     return Tail(path).new()
 
 
-def read_json(path: Path) -> Any | None:
-    """The content of a JSON file; None where it does not exist."""
+def inspect(path: Path, needs: Iterable[str] = ()) -> dict[str, Any] | None:
+    """The content of a JSON file as it is, None where there is no file; nothing is moved.
+
+    Raises: Damaged where it is not what was written, or lacks one of the keys that it `needs`.
+    """
     try:
-        return json.loads(path.read_bytes())
+        content = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except IsADirectoryError as e:
+        raise Damaged("a folder") from e
+    data = unseal(content)
+    if not isinstance(data, dict):
+        raise Damaged("not a JSON object")
+    lacking = [key for key in needs if key not in data]
+    if lacking:
+        raise Damaged(f"without {', '.join(lacking)}")
+    return data
+
+
+def read_json(path: Path, needs: Iterable[str] = ()) -> dict[str, Any] | None:
+    """The content of a JSON file; None where there is none.
+
+    A damaged one, or one that lacks a key that it `needs`, is set aside and counts as none.
+    """
+    try:
+        return inspect(path, needs)
+    except PermissionError:
+        say(path, "not readable; left out")
+        return None
+    except Damaged:
+        pass
+    try:  # again, and by its name: it may have been replaced a moment ago
+        now = os.lstat(path)
+        return inspect(path, needs)
     except FileNotFoundError:
+        return None
+    except Damaged as e:
+        set_aside(path, str(e), now)
         return None

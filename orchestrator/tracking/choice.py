@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 
 from orchestrator.errors import UserError
-from orchestrator.records.manifests import read_sweep
-from orchestrator.records.store import Store, read_json
+from orchestrator.records.manifests import read_manifests
+from orchestrator.records.store import Store
 from orchestrator.settings import Tracking
 
 GRANULARITIES = ("run", "pack", "sweep")
@@ -17,14 +17,14 @@ def chosen(store: Store, sweep: str, given: dict[str, str | None]) -> Tracking:
 
     Raises: UserError for an unknown sweep or granularity.
     """
-    read_sweep(store, sweep)  # says which sweeps there are
+    manifests = read_manifests(store, sweep)  # says which sweeps there are
     given = {k: v for k, v in given.items() if v is not None}
     if given.get("granularity", "run") not in GRANULARITIES:
         allowed = ", ".join(GRANULARITIES)
         raise UserError(f"granularity={given['granularity']}: must be one of {allowed}")
     submitted: dict = {}
-    for path in sorted((store.sweeps / sweep).glob("[0-9]*.json")):
-        tracking = read_json(path).get("tracking") or {}
+    for manifest in manifests:
+        tracking = manifest.get("tracking") or {}
         if tracking.get("name") == "wandb":
             submitted = tracking
     known = {f.name for f in dataclasses.fields(Tracking)}

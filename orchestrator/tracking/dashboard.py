@@ -13,7 +13,8 @@ from typing import Any
 
 from orchestrator.errors import UserError
 from orchestrator.records.manifests import read_sweep
-from orchestrator.records.store import Store, dumps, read_json, write_atomic
+from orchestrator.records.sealed import seal
+from orchestrator.records.store import Store, read_json, write_atomic
 from orchestrator.settings import Tracking
 from orchestrator.tracking.facets import Facets, facets
 from orchestrator.tracking.sender import client_folder, client_settings, quiet_client
@@ -65,7 +66,7 @@ class _Kept:
     def keep(self, name: str, value: str) -> None:
         self.state.setdefault(self.where, {})[name] = value
         self.path.parent.mkdir(exist_ok=True)
-        write_atomic(self.path, dumps(self.state))
+        write_atomic(self.path, seal(self.state))
 
 
 def analysis_of(results: Path, sweep: str) -> Analysis:

@@ -84,8 +84,7 @@ class PackFeed:
         tries = [a for a in attempts(store, pack.pack_id) if a.number <= number]
         self.pack, self.attempt, self.before = pack, tries[-1], tries[:-1]
         self.curves = [Tail(a.curves) for a in tries]
-        self.results = Tail(tries[-1].results)
-        self.earlier = results(tries[:-1])
+        self.earlier = {r: row for r, row in results(tries).items() if row["attempt"] < number}
         self.found: dict[str, dict[str, Any]] = dict(self.earlier)
         self.by_run = granularity == "run"
         self.was_read = self.abandoned = False
@@ -115,17 +114,16 @@ class PackFeed:
 
     def read(self) -> None:
         """Take what is new in the records."""
-        found = self.results.new()  # before the curves: a run's rows stand before its result
+        found = results([*self.before, self.attempt])  # first: a run's rows stand before its result
         for tail in self.curves:
             for row in tail.new():
                 for slot, stream in self.streams.items():
                     stream.take(run_row(row, slot) if self.by_run else pack_row(row, self.pack))
-        for result in found:
-            result = {**result, "attempt": self.attempt.number}
-            self.found.setdefault(result["run_id"], result)
-            slot = self.pack.run_ids.index(result["run_id"])
+        for run_id in found.keys() - self.found.keys():
+            slot = self.pack.run_ids.index(run_id)
             if self.by_run and slot in self.streams:
-                self.streams[slot].ending = run_ending(result)
+                self.streams[slot].ending = run_ending(found[run_id])
+        self.found |= found
         if not self.by_run and len(self.found) == len(self.pack.run_ids):
             self.streams[0].ending = pack_ending(list(self.found.values()))
 

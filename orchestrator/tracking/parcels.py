@@ -85,7 +85,7 @@ def _of_runs(pack: Pack, tries: list[Attempt], members: list[Member], sweep: str
         counting = [result["attempt"]] if result else list(curves)
         rows: dict[int, dict[str, Any]] = {}
         for number in counting:
-            for row in curves[number]:
+            for row in curves.get(number, []):
                 own = run_row(row, slot)
                 if own is not None:
                     rows.setdefault(*own)

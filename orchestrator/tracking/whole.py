@@ -15,7 +15,8 @@ from typing import Any
 from orchestrator.records.attempts import attempts, results
 from orchestrator.records.liveness import alive, owner
 from orchestrator.records.manifests import Sweep, read_sweep
-from orchestrator.records.store import Store, dumps, read_json, write_new
+from orchestrator.records.sealed import seal
+from orchestrator.records.store import Store, read_json, write_new
 from orchestrator.tracking.content import Ending, Identity, ended
 from orchestrator.tracking.feed import Stream
 
@@ -90,12 +91,13 @@ class SweepFeed:
         folder = self.store.root / "tracking"
         folder.mkdir(exist_ok=True)
         earlier = sorted(folder.glob(f"{self.name}.[0-9]*.sender"))
-        if earlier and alive(read_json(earlier[-1]), earlier[-1]):
+        last = read_json(earlier[-1], needs=("host", "pid")) if earlier else None
+        if last is not None and alive(last, earlier[-1]):
             return False
         number = int(earlier[-1].suffixes[-2][1:]) + 1 if earlier else 1
         path = folder / f"{self.name}.{number:06d}.sender"
         try:
-            self.mine = write_new(path, dumps(owner()))
+            self.mine = write_new(path, seal(owner()))
         except FileExistsError:
             return False  # another job was faster
         return True

@@ -62,7 +62,7 @@ def learned(core: Core, params_NP: Tensor) -> dict[str, Any]:
 
 
 def result_rows(state: SliceState, runs: list[RunConfig], slots: Slots) -> list[dict[str, Any]]:
-    """One row of results.jsonl for each member, from its evaluations.
+    """The result of each member, from its evaluations.
 
     A run whose training or final loss is not finite has diverged: an outcome. wall_s is the
     run's share of its slice's time.

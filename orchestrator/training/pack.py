@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import torch
 from lightning.fabric import Fabric
@@ -20,6 +19,7 @@ from orchestrator.cost import forward_flops
 from orchestrator.models.native.serves import serves
 from orchestrator.parts.changes import changed
 from orchestrator.records.attempts import Attempt
+from orchestrator.records.commits import commit
 from orchestrator.records.packs import Pack
 from orchestrator.records.provenance import code_version
 from orchestrator.records.store import append_lines
@@ -46,12 +46,21 @@ class Stopped(Exception):
     """Training was asked to stop; its state is in the checkpoint."""
 
 
+class Superseded(Stopped):
+    """Another attempt has taken the pack over: what this one finds would count no more."""
+
+
 def make_fabric(execution: Execution, precision: str) -> Fabric:
     """Lightning's harness for one process on one device."""
     accelerator = {"auto": "auto", "cpu": "cpu", "cuda": "cuda"}[execution.device]
     # One process, one device, whatever scheduler started it: jobs are ours to lay out.
     plugins = [LightningEnvironment()]
     return Fabric(accelerator=accelerator, devices=1, precision=precision, plugins=plugins)
+
+
+def device_name(device: torch.device) -> str:
+    """What a table says of it: "cpu", or the GPU's name."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
 _made: dict[tuple, tuple[Core, Callable, Callable]] = {}
@@ -127,27 +136,26 @@ class PackTrainer:
         self.batches = evaluation_batches(self.shape, self.fabric.device)
         self.seeds = _seeds(self.runs, pack.frozen.width)
 
-    def train(self, finished: set[str], resume: Path | None) -> None:
-        """Train every slice that has an unfinished run; `resume` is an earlier checkpoint.
+    def train(self, finished: set[str], resume: list[Path]) -> None:
+        """Train every slice that has an unfinished run.
 
-        Raises: Stopped when asked to stop, its state saved.
+        `resume`: earlier checkpoints, the latest first; the first that can be used is.
+        Raises: Stopped when asked to stop, its state saved; Superseded.
         """
-        content = self._usable(resume)
-        for slots in slots_of(len(self.runs), self.pack.frozen.width):
-            if all(self.runs[i].run_id in finished for i in slots.members):
-                continue
+        open_slices = {
+            slots.index: slots
+            for slots in slots_of(len(self.runs), self.pack.frozen.width)
+            if not all(self.runs[i].run_id in finished for i in slots.members)
+        }
+        found = checkpoint.usable(resume, code_version())
+        content = next((c for c in found if c["slice"] in open_slices), None)
+        for index, slots in open_slices.items():
             state, tensors = start(self.core, self.runs, slots)
-            if content is not None and content["slice"] == slots.index:
+            if content is not None and content["slice"] == index:
                 checkpoint.restore(content, state)
                 append_lines(self.attempt.curves, state.rows)
             self._train_slice(state, tensors, slots)
-
-    def _usable(self, resume: Path | None) -> dict[str, Any] | None:
-        """An earlier checkpoint's content, unless other code wrote it."""
-        if resume is None:
-            return None
-        content = checkpoint.load(self.fabric, resume)
-        return content if content["code"] == code_version() else None
+            self._commit(state, slots, finished)
 
     def _train_slice(self, state: SliceState, tensors: RunTensors, slots: Slots) -> None:
         steps = self.shape.budget.steps
@@ -169,7 +177,13 @@ class PackTrainer:
                     raise Stopped
         if self.execution.keep_weights:
             self._keep(state, slots)
-        append_lines(self.attempt.results, result_rows(state, self.runs, slots))
+
+    def _commit(self, state: SliceState, slots: Slots, finished: set[str]) -> None:
+        """Commit a slice's results, but for runs that had one already. Raises: Superseded."""
+        rows = [r for r in result_rows(state, self.runs, slots) if r["run_id"] not in finished]
+        first = commit(self.attempt, slots.index, rows, state.rows, device_name(self.fabric.device))
+        if not first or self.attempt.superseded():
+            raise Superseded
 
     def _measure(
         self, state: SliceState, tensors: RunTensors, slots: Slots, norm: torch.Tensor
@@ -208,7 +222,10 @@ class PackTrainer:
         return norm
 
     def _save(self, state: SliceState, slots: Slots) -> None:
-        checkpoint.save(self.fabric, self.attempt.checkpoint, slots.index, state, code_version())
+        """Write a checkpoint. Raises: Superseded, where it is of no more use."""
+        if self.attempt.superseded():
+            raise Superseded
+        checkpoint.save(self.fabric, self.attempt, slots.index, state, code_version())
 
     def _keep(self, state: SliceState, slots: Slots) -> None:
         """Final parameters (members, P) and their names and shapes, for forensics."""

@@ -27,6 +27,8 @@ from contextlib import suppress
 from pathlib import Path
 from statistics import median, quantiles
 
+from orchestrator.records.attempts import attempts, results
+from orchestrator.records.store import Store
 from orchestrator.tracking.server import PROBE_S
 from tests.tracking.loopback import KEY, Loopback
 
@@ -123,8 +125,9 @@ def train(mode: str, steps: int, spans: Spans | None = None) -> dict[str, float]
         assert job.returncode == 0, f"training failed with tracking {mode}"
         (attempt,) = (home / "store" / "packs").glob("*/0001")
         lines = (attempt / "curves.jsonl").read_text().splitlines()
-        ends = [json.loads(x) for x in (attempt / "results.jsonl").read_text().splitlines()]
-        trained = (attempt / "end.json").stat().st_mtime - (attempt / "device.json").stat().st_mtime
+        ends = list(results(attempts(Store(home / "store"), attempt.parent.name)).values())
+        claimed = attempt.with_name("0001.claim").stat().st_mtime
+        trained = (attempt / "end.json").stat().st_mtime - claimed
     rows = sum(len(r["history"]) for r in server.all_runs())
     server.heal()
     server.kill()

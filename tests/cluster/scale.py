@@ -16,6 +16,7 @@ import tempfile
 from pathlib import Path
 
 from orchestrator.records.attempts import claim, end
+from orchestrator.records.commits import commit
 from orchestrator.records.packs import read_pack
 from orchestrator.records.store import append_lines, open_store
 
@@ -105,21 +106,23 @@ def finish(root: Path) -> None:
         about = {"git_commit": None, "code_version": "made up", "packages": {}, "log": None}
         attempt = claim(store, path.name, about)
         width, members = pack.frozen.width, pack.run_ids
-        for first in range(0, len(members), width):
+        for index, first in enumerate(range(0, len(members), width)):
             ids = members[first : first + width]
             n = len(ids)
-            append_lines(attempt.curves, [
+            curve = [
                 {"first": first, "step": step, "tokens": step, "eval_total": 64,
                  "val_loss": [0.5] * n, "accuracy": [0.5] * n, "eval_correct": [32] * n,
                  "train_loss": [0.5] * n, "grad_norm": [0.5] * n, "lr": [0.5] * n}
                 for step in range(1, 21)
-            ])  # fmt: skip
-            append_lines(attempt.results, [
+            ]  # fmt: skip
+            append_lines(attempt.curves, curve)
+            rows = [
                 {"run_id": run, "status": "completed", "val_loss": 0.5, "accuracy": 0.5,
                  "eval_correct": 32, "eval_total": 64, "mean_loss": 0.5, "steps_to_solve": None,
                  "steps": 20, "tokens": 20, "wall_s": 1.0}
                 for run in ids
-            ])  # fmt: skip
+            ]  # fmt: skip
+            commit(attempt, index, rows, curve)
         end(attempt, "completed")
 
 

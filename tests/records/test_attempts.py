@@ -14,9 +14,9 @@ import pytest
 
 from orchestrator.errors import UserError
 from orchestrator.records.attempts import attempts, claim, end, results
+from orchestrator.records.sealed import dumps
 from orchestrator.records.store import (
     append_lines,
-    dumps,
     open_store,
     read_lines,
     require_writable,

@@ -7,7 +7,7 @@ import platform
 import pytest
 
 from orchestrator.cli import main
-from orchestrator.records.store import dumps
+from orchestrator.records.sealed import dumps
 from tests.conftest import TINY
 
 MEASURED = {

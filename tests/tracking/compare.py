@@ -32,12 +32,8 @@ def recorded(store: Store) -> dict[str, dict[int, dict[str, Any]]]:
 
 def results(store: Store) -> dict[str, dict[str, Any]]:
     """run id → its result."""
-    rows = [
-        json.loads(line)
-        for path in sorted(store.packs.glob("*/*/results.jsonl"))
-        for line in path.read_text().splitlines()
-    ]
-    return {row["run_id"]: row for row in reversed(rows)}
+    paths = store.packs.glob("*/results-*.json")
+    return {row["run_id"]: row for p in paths for row in json.loads(p.read_text())["runs"]}
 
 
 def same_rows(run: dict[str, Any], rows: dict[int, dict[str, Any]]) -> bool:

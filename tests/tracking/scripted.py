@@ -12,10 +12,11 @@ import time
 from pathlib import Path
 
 from orchestrator.config import run_config
-from orchestrator.records.attempts import attempts, claim, end
+from orchestrator.records.attempts import attempts, claim, end, results
+from orchestrator.records.commits import commit
 from orchestrator.records.manifests import Member, write_manifest
 from orchestrator.records.packs import Frozen, Pack, freeze, new_pack, read_pack
-from orchestrator.records.store import Store, append_lines, open_store, read_lines
+from orchestrator.records.store import Store, append_lines, open_store
 from orchestrator.settings import Tracking
 from orchestrator.tracking.beside import beside
 
@@ -62,7 +63,7 @@ def row(pack: Pack, first: int, last: int, step: int) -> dict:
 
 
 def result(pack: Pack, slot: int) -> dict:
-    """What results.jsonl says of a run."""
+    """The committed result of a run."""
     loss = row(pack, slot, slot + 1, STEPS)["val_loss"][0]
     return {
         "run_id": pack.run_ids[slot], "status": "diverged" if loss is None else "completed",
@@ -78,17 +79,16 @@ def train(store: Store, pack: Pack, sink, pace_s: float) -> None:
     assert attempt is not None, "somebody else trains this pack"
     if sink is not None:
         sink.begin(pack.pack_id, attempt)
-    done = {
-        r["run_id"] for a in attempts(store, pack.pack_id) for r in read_lines(a.results)
-    }  # fmt: skip
-    for first in range(0, len(pack.run_ids), pack.frozen.width):
+    done = set(results(attempts(store, pack.pack_id)))
+    for index, first in enumerate(range(0, len(pack.run_ids), pack.frozen.width)):
         last = min(first + pack.frozen.width, len(pack.run_ids))
         if set(pack.run_ids[first:last]) <= done:
             continue
         for step in range(1, STEPS + 1):
             append_lines(attempt.curves, [row(pack, first, last, step)])
             time.sleep(pace_s)
-        append_lines(attempt.results, [result(pack, i) for i in range(first, last)])
+        curve = [row(pack, first, last, step) for step in range(1, STEPS + 1)]
+        commit(attempt, index, [result(pack, i) for i in range(first, last)], curve)
     end(attempt, "completed")
 
 
