@@ -58,6 +58,11 @@ def commit(
     return True
 
 
+def is_committed(attempt: Attempt, index: int) -> bool:
+    """Whether anybody has committed slice `index` of the attempt's pack."""
+    return _path(attempt.folder.parent, index).exists()
+
+
 def commits(pack_folder: Path) -> list[Commit]:
     """The commits of a pack, the first slice first."""
     try:

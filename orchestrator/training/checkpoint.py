@@ -80,7 +80,7 @@ def load_whole(path: Path) -> dict[str, Any]:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except IsADirectoryError as e:
         raise Damaged("a folder") from e
-    except (OSError, MemoryError):
+    except (Damaged, OSError, MemoryError):
         raise
     except Exception as e:
         if "memory" in str(e):  # torch says so by a RuntimeError

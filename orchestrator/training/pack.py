@@ -19,7 +19,7 @@ from orchestrator.cost import forward_flops
 from orchestrator.models.native.serves import serves
 from orchestrator.parts.changes import changed
 from orchestrator.records.attempts import Attempt
-from orchestrator.records.commits import commit
+from orchestrator.records.commits import commit, is_committed
 from orchestrator.records.packs import Pack
 from orchestrator.records.provenance import code_version
 from orchestrator.records.store import append_lines
@@ -150,6 +150,8 @@ class PackTrainer:
         found = checkpoint.usable(resume, code_version())
         content = next((c for c in found if c["slice"] in open_slices), None)
         for index, slots in open_slices.items():
+            if is_committed(self.attempt, index):
+                continue  # by an owner that was taken for dead, in the meantime
             state, tensors = start(self.core, self.runs, slots)
             if content is not None and content["slice"] == index:
                 checkpoint.restore(content, state)
@@ -181,8 +183,8 @@ class PackTrainer:
     def _commit(self, state: SliceState, slots: Slots, finished: set[str]) -> None:
         """Commit a slice's results, but for runs that had one already. Raises: Superseded."""
         rows = [r for r in result_rows(state, self.runs, slots) if r["run_id"] not in finished]
-        first = commit(self.attempt, slots.index, rows, state.rows, device_name(self.fabric.device))
-        if not first or self.attempt.superseded():
+        commit(self.attempt, slots.index, rows, state.rows, device_name(self.fabric.device))
+        if self.attempt.superseded():
             raise Superseded
 
     def _measure(
