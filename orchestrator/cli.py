@@ -106,6 +106,7 @@ def _parser() -> argparse.ArgumentParser:
     probe.add_argument(
         "name", metavar="RUN|SWEEP", help="a run's id or its beginning, or a sweep submitted before"
     )
+    check = verb("check", _check, "read the whole store and say what is wrong with it")
     bench = verb("bench", _bench, "what this machine does on a shape, against its limit")
     collect = verb("collect", _collect, "write results/SWEEP/table.parquet and curves.parquet")
     export = verb(
@@ -151,6 +152,8 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument("--entity", help="W&B user or team; default: the submission's, or yours")
     for sub in (plan, status, collect, push, probe, bench, config):
         sub.add_argument("--json", action="store_true", help="the same as JSON, and nothing else")
+    check.add_argument("--json", action="store_true", help="the same as JSON, and nothing else")
+    check.add_argument("--repair", action="store_true", help="set aside what is damaged, rebuild")
     status.add_argument("--watch", action="store_true", help="go on until nothing runs")
     collect.add_argument("--format", choices=("parquet", "csv"), default="parquet")
     collect.add_argument("--results", type=Path, default=Path("results"), help="output folder")
@@ -260,6 +263,14 @@ def _probe(args: argparse.Namespace) -> int:
     found = probe(args.name, args.results)
     _print(args, found, lambda: show(found))
     return 0
+
+
+def _check(args: argparse.Namespace) -> int:
+    from orchestrator.launch import show, verbs
+
+    problems = verbs.check_store(args.repair)
+    _print(args, [vars(p) for p in problems], lambda: show.problems_text(problems))
+    return 0 if all(p.repaired for p in problems) else 1
 
 
 def _bench(args: argparse.Namespace) -> int:

@@ -17,6 +17,7 @@ from orchestrator.launch.plan import Plan
 from orchestrator.launch.state import DONE, UNDER_WAY
 from orchestrator.launch.status import SweepStatus
 from orchestrator.records.attempts import attempts, results
+from orchestrator.records.check import Problem
 from orchestrator.records.store import Store, open_store
 
 STATES = (
@@ -166,3 +167,12 @@ def result_text(store: Store, plan: Plan) -> None:
         solved = row["steps_to_solve"] or "never"
         print(f"run {p.run.run_id}: {row['status']}, loss {loss}, accuracy "
               f"{row['accuracy']:.4f}, solved at step {solved}")  # fmt: skip
+
+
+def problems_text(problems: list[Problem]) -> None:
+    """One line a problem."""
+    for p in problems:
+        mended = "; mended" if p.repaired else ""
+        print(f"{p.path}: {p.what}: {p.means}{mended}")
+    if not problems:
+        print(f"store {open_store().root}: sound")

@@ -51,7 +51,7 @@ def submit(store: Store, plan: Plan, overrides: list[str], new_law: bool = False
     }
     try:
         for pack in plan.launch:
-            freeze(store, pack)
+            freeze(store, pack, plan.sweep)
         write_manifest(store, plan.sweep, plan.members, asdict(plan.settings.sweep.law), about)
     except OSError as e:  # a full disk, a quota
         raise UserError(

@@ -21,6 +21,7 @@ from orchestrator.launch.submit import submit
 from orchestrator.launch.sweeps import find_sweep, shipped, sweep_name
 from orchestrator.law import settle, status_of
 from orchestrator.records.attempts import attempts, results
+from orchestrator.records.check import Problem, check
 from orchestrator.records.manifests import Sweep, law_history, read_sweep, sweep_names
 from orchestrator.records.store import Store, open_store
 
@@ -194,3 +195,14 @@ def _law(sweeps: list[Sweep]) -> dict[str, Any]:
         "law_status": status_of(last.laws) if len(sweeps) == 1 else "exploratory",
         "law_history": [{"sweep": s.name, **entry} for s in sweeps for entry in s.laws],
     }
+
+
+def check_store(repair: bool) -> list[Problem]:
+    """What is wrong with the store; with `repair`, mended where it can be. Raises: UserError."""
+    store = open_store()
+    if not store.root.is_dir():
+        raise UserError(f"store {store.root}: not there")
+    try:
+        return check(store, repair)
+    except OSError as e:
+        raise UserError(f"{e.filename or store.root}: {e.strerror}") from e

@@ -64,6 +64,14 @@ def write_manifest(
             number += 1  # another submission was faster
 
 
+def rebuild(store: Store, name: str, members: list[Member]) -> None:
+    """Append a manifest of runs that no other names any more, with what is left of the law."""
+    laws = law_history(store, name)
+    lost = {"submission": "", "overrides": [], "git_commit": None, "code_version": "unknown",
+            "packages": {}, "rebuilt": True}  # fmt: skip
+    write_manifest(store, name, members, laws[-1]["law"] if laws else {}, lost)
+
+
 def sweep_names(store: Store) -> list[str]:
     """Names of the sweeps that the store has seen, the latest submitted last."""
     last = {name: _listed(store, name) for name in sweep_folders(store)}

@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -145,34 +146,42 @@ def identity(data: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(key).encode()).hexdigest()[:16]
 
 
-def freeze(store: Store, pack: Pack) -> None:
-    """Write pack.json; one that stands already is the same by its id and is left alone."""
+def freeze(store: Store, pack: Pack, sweep: str = "") -> None:
+    """Write pack.json; one that stands already is the same by its id and is left alone.
+
+    `sweep`: the one that it is made for, from which a lost manifest can be rebuilt.
+    """
     folder = store.packs / pack.pack_id
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "pack.json"
     if not path.exists():
         try:
-            write_new(path, seal(pack.data))
+            write_new(path, seal({**pack.data, "sweep": sweep}))
         except FileExistsError:
             pass  # another submission froze the same pack a moment ago
 
 
 def read_pack(store: Store, pack_id: str) -> Pack:
     """The frozen pack. Raises: PackLost."""
-    data = read_json(store.packs / pack_id / "pack.json", NEEDS)
+    data = read_json(store.packs / pack_id / "pack.json", NEEDS, named(pack_id))
     if data is None:
         raise PackLost(f"{store.packs / pack_id}/pack.json: lost; submit its sweep again")
     return Pack(pack_id, data)
 
 
 def all_packs(store: Store) -> list[Pack]:
-    """Every frozen pack of the store."""
+    """Every frozen pack of the store; a damaged one is set aside, and left out."""
     out = []
     for pack_id in pack_ids(store):
-        data = read_json(store.packs / pack_id / "pack.json", NEEDS)
+        data = read_json(store.packs / pack_id / "pack.json", NEEDS, named(pack_id))
         if data is not None:  # a submission that died between the folder and the file
             out.append(Pack(pack_id, data))
     return out
+
+
+def named(pack_id: str) -> Callable[[dict[str, Any]], bool]:
+    """Whether what a pack.json holds is the pack of this id."""
+    return lambda data: identity(data) == pack_id
 
 
 def pack_ids(store: Store) -> list[str]:

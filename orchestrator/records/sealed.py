@@ -6,6 +6,8 @@ What has no checksum (earlier versions, a hand's edit) is whole where it parses.
 from __future__ import annotations
 
 import json
+import zipfile
+from pathlib import Path
 from typing import Any
 from zlib import crc32
 
@@ -50,6 +52,24 @@ def unseal(content: bytes) -> Any:
     if data.pop(_KEY) != f"{crc32(body):08x}":
         raise Damaged("its checksum does not fit")
     return data
+
+
+def require_whole_zip(path: Path) -> None:
+    """Check every checksum of a file that torch wrote; torch itself looks at none.
+
+    Raises: Damaged; FileNotFoundError.
+    """
+    try:
+        with zipfile.ZipFile(path) as f:
+            bad = f.testzip()
+    except IsADirectoryError as e:
+        raise Damaged("a folder") from e
+    except (OSError, MemoryError):
+        raise
+    except Exception as e:  # zipfile raises whatever half a file leads it to
+        raise Damaged("no file of tensors, or half of one") from e
+    if bad is not None:
+        raise Damaged("its checksum does not fit")
 
 
 def _finite(data: Any) -> Any:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -159,10 +159,16 @@ def read_lines(path: Path) -> list[Any]:
     return Tail(path).new()
 
 
-def inspect(path: Path, needs: Iterable[str] = ()) -> dict[str, Any] | None:
+Test = Callable[[dict[str, Any]], bool]
+
+
+def inspect(
+    path: Path, needs: Iterable[str] = (), fits: Test = lambda data: True
+) -> dict[str, Any] | None:
     """The content of a JSON file as it is, None where there is no file; nothing is moved.
 
-    Raises: Damaged where it is not what was written, or lacks one of the keys that it `needs`.
+    Raises: Damaged where it is not what was written, lacks one of the keys that it `needs`, or
+    does not fit.
     """
     try:
         content = path.read_bytes()
@@ -176,16 +182,24 @@ def inspect(path: Path, needs: Iterable[str] = ()) -> dict[str, Any] | None:
     lacking = [key for key in needs if key not in data]
     if lacking:
         raise Damaged(f"without {', '.join(lacking)}")
+    try:
+        sound = fits(data)
+    except (KeyError, TypeError, AttributeError):
+        sound = False
+    if not sound:
+        raise Damaged("not what belongs there")
     return data
 
 
-def read_json(path: Path, needs: Iterable[str] = ()) -> dict[str, Any] | None:
+def read_json(
+    path: Path, needs: Iterable[str] = (), fits: Test = lambda data: True
+) -> dict[str, Any] | None:
     """The content of a JSON file; None where there is none.
 
-    A damaged one, or one that lacks a key that it `needs`, is set aside and counts as none.
+    A damaged one, as `inspect` says, is set aside and counts as none.
     """
     try:
-        return inspect(path, needs)
+        return inspect(path, needs, fits)
     except PermissionError:
         say(path, "not readable; left out")
         return None
@@ -193,7 +207,7 @@ def read_json(path: Path, needs: Iterable[str] = ()) -> dict[str, Any] | None:
         pass
     try:  # again, and by its name: it may have been replaced a moment ago
         now = os.lstat(path)
-        return inspect(path, needs)
+        return inspect(path, needs, fits)
     except FileNotFoundError:
         return None
     except Damaged as e:

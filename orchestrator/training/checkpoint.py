@@ -7,7 +7,6 @@ set aside and named, and the one before it counts.
 from __future__ import annotations
 
 import os
-import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from lightning.fabric import Fabric
 
 from orchestrator.records.attempts import Attempt
 from orchestrator.records.damage import say, set_aside
-from orchestrator.records.sealed import Damaged
+from orchestrator.records.sealed import Damaged, require_whole_zip
 from orchestrator.training.slices import SliceState
 
 
@@ -72,20 +71,15 @@ def usable(paths: Iterable[Path], code: str) -> Iterator[dict[str, Any]]:
 
 def load_whole(path: Path) -> dict[str, Any]:
     """What `write_whole` wrote. Raises: Damaged where it is something else; FileNotFoundError."""
+    require_whole_zip(path)
     try:
-        with zipfile.ZipFile(path) as f:  # torch checks no checksum of its own files
-            bad = f.testzip()
-        if bad is not None:
-            raise Damaged("its checksum does not fit")
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except IsADirectoryError as e:
-        raise Damaged("a folder") from e
-    except (Damaged, OSError, MemoryError):
+    except (OSError, MemoryError):
         raise
     except Exception as e:
         if "memory" in str(e):  # torch says so by a RuntimeError
             raise
-        raise Damaged("no checkpoint, or half of one") from e
+        raise Damaged("no checkpoint") from e
     if not isinstance(content, dict):
         raise Damaged("not what a checkpoint holds")
     return content

@@ -43,7 +43,7 @@ def planned(store: Store, sweep: str, packs: int = 2, runs: int = 6, slices: int
         pack = new_pack(
             configs, Frozen(compile=False, native=False, threads=1, width=-(-runs // slices))
         )
-        freeze(store, pack)
+        freeze(store, pack, sweep)
         out.append(pack)
         members += [Member(r, pack.pack_id, "raw", 0) for r in pack.run_ids]
     write_manifest(store, sweep, members, {}, {})
