@@ -82,7 +82,9 @@ class Attempt:
 
     def superseded(self) -> bool:
         """Whether somebody has taken the pack over from it."""
-        return os.path.lexists(self.folder.with_name(f"{self.number + 1:04d}.claim"))
+        after = self.folder.with_name(f"{self.number + 1:04d}")
+        # the claim may have been set aside since
+        return os.path.lexists(f"{after}.claim") or os.path.lexists(after)
 
 
 def attempts(store: Store, pack_id: str) -> list[Attempt]:
