@@ -14,6 +14,8 @@ from orchestrator.errors import UserError
 from orchestrator.launch.plan import Plan, Planned
 from orchestrator.launch.state import unfinished_state
 from orchestrator.launch.submit import submit
+from orchestrator.parts.changes import require_unedited
+from orchestrator.parts.own import stand_in
 from orchestrator.records.attempts import attempts, results
 from orchestrator.records.jobs import holders, job_arrays, passed
 from orchestrator.records.liveness import boot_id, process_start
@@ -86,9 +88,13 @@ def retry(sweep: str) -> int:
     if not launch:
         print(f"sweep {sweep}: nothing failed")
         return 0
+    then = settings(last["settings"])
+    stand_in(then.execution.parts)
+    for pack in launch:
+        require_unedited(f"sweep {sweep}, pack {pack.pack_id}", pack)
     pack_of = {p.run.run_id: known.members[p.run.run_id].pack_id for p in planned}
     print(f"sweep {sweep}: {len(planned)} failed runs in {len(launch)} packs", file=sys.stderr)
-    plan = Plan(sweep, settings(last["settings"]), planned, launch, pack_of, 0)
+    plan = Plan(sweep, then, planned, launch, pack_of, 0)
     return 1 if submit(store, plan, last["overrides"]).failed_jobs else 0
 
 

@@ -17,7 +17,7 @@ from orchestrator.errors import UserError
 from orchestrator.identity import target
 from orchestrator.models.taps import filter_taps
 from orchestrator.models.transformer import Attention, Transformer
-from orchestrator.parts.changes import changed
+from orchestrator.parts.changes import require_unedited
 from orchestrator.records.packs import Pack
 from orchestrator.training.data import evaluation_batches
 
@@ -47,11 +47,7 @@ def opened(pack: Pack, slot: int) -> RunConfig:
         raise UserError(
             f"run {recorded.run_id}: its model is {target(recorded.model)}; probe opens our own alone"
         )
-    run = pack.trainable(slot)
-    sources = {name: v for name, v in run.versions.items() if isinstance(v, str)}
-    if any(pack.versions.get(name) != v for name, v in sources.items()):
-        changes = "; ".join(changed(pack.versions, run))
-        raise UserError(f"run {recorded.run_id}: changed since it was trained: {changes}")
+    run = require_unedited(f"run {recorded.run_id}", pack, slot)
     run.__dict__["run_id"] = recorded.run_id  # what it is called on record
     return run
 
