@@ -13,7 +13,8 @@ from orchestrator.errors import UserError, near
 
 @cache
 def _hints(cls: type) -> dict[str, Any]:
-    return typing.get_type_hints(cls)
+    hints = typing.get_type_hints(cls)
+    return {f.name: hints[f.name] for f in dataclasses.fields(cls)}
 
 
 def build(cls: type, data: dict[str, Any], path: str = "", fixed: dict | None = None) -> Any:
