@@ -28,7 +28,7 @@ class Execution:
     compile: Literal["auto", "on", "off"] = "auto"
     """torch.compile of the step; auto pays the compilation only where it comes back."""
     native: Literal["auto", "on", "off"] = "auto"
-    """Our C++ training steps on a CPU; auto: where a C++ compiler is found at planning."""
+    """Our C++ training steps on a CPU; auto: where it builds and finds torch's losses at planning."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """auto: a GPU where there is one."""
     threads: int = 1

@@ -16,8 +16,8 @@ from orchestrator.bench.harness import harness
 from orchestrator.bench.limit import product_s, state_s
 from orchestrator.config import RunConfig
 from orchestrator.cost import train_flops
-from orchestrator.models.native.build import chosen
 from orchestrator.models.native.serves import serves
+from orchestrator.models.native.trial import chosen
 from orchestrator.records.packs import Frozen
 from orchestrator.settings import Execution
 from orchestrator.training.compiled import Compiled
@@ -41,7 +41,7 @@ def bench(run: RunConfig, execution: Execution, say=lambda text: None) -> dict[s
     torch.set_num_threads(execution.threads)
     torch.set_flush_denormal(True)
     device = make_fabric(execution, run.precision).device
-    native = chosen(execution.native) and serves(run) and device.type == "cpu"
+    native = serves(run) and device.type == "cpu" and chosen(execution.native)
     modes = ("native",) if native else ("eager", "compiled")
     flops = train_flops(run) / run.budget.steps
     rows, calls = [], {}

@@ -8,8 +8,9 @@ from collections import defaultdict
 from orchestrator.cost import train_flops
 from orchestrator.launch.compose import Experiment
 from orchestrator.launch.launcher import launcher
-from orchestrator.models.native.build import chosen, compiler
+from orchestrator.models.native.build import compiler
 from orchestrator.models.native.serves import serves
+from orchestrator.models.native.trial import chosen
 from orchestrator.records.measurements import kept
 from orchestrator.records.packs import Frozen, Pack, new_pack
 from orchestrator.records.store import Store
@@ -46,13 +47,14 @@ def make_packs(experiments: list[Experiment], generation: int = 0) -> list[Pack]
             min(round(cost[key] / share), math.ceil(len(group) / slice_width(execution, 10**9))),
         )
         size = math.ceil(len(group) / parts)
+        native = _native(group[0])
         compiled = _compile(
             group[0], cost[key] / min(parts, launcher(group[0].settings).processes())
         )
         for first in range(0, len(group), size):
             runs = [e.run for e in group[first : first + size]]
             width = slice_width(execution, len(runs))
-            frozen = Frozen(compiled, chosen(execution.native), execution.threads, width)
+            frozen = Frozen(compiled, native, execution.threads, width)
             out.append((sum(map(train_flops, runs)), new_pack(runs, frozen, generation)))
     return [pack for _, pack in sorted(out, key=lambda pair: -pair[0])]
 
@@ -102,13 +104,24 @@ def on_gpu(settings: Settings) -> bool:
     return launcher(settings).has_gpu() if device == "auto" else device == "cuda"
 
 
+def _ours(experiment: Experiment) -> bool:
+    """Whether runs like this one are our C++'s to train, if that can be used."""
+    settings = experiment.settings
+    asked = settings.execution.native != "off"
+    return asked and serves(experiment.run) and not on_gpu(settings)
+
+
+def _native(experiment: Experiment) -> bool:
+    """Whether our C++ trains runs like this one. Raises: UserError where it must and can't."""
+    return _ours(experiment) and chosen(experiment.settings.execution.native)
+
+
 def _compile(experiment: Experiment, flops: float) -> bool:
     """Whether compiling comes back over `flops` trained by one process."""
     run, execution = experiment.run, experiment.settings.execution
     if execution.compile != "auto":
         return execution.compile == "on"
-    ours = chosen(execution.native) and serves(run) and not on_gpu(experiment.settings)
-    if compiler() is None or ours:
+    if compiler() is None or _ours(experiment):  # a compiler that failed ours is not asked again
         return False
     saved = flops / EAGER_FLOPS - flops / COMPILED_FLOPS
     return saved > COMPILE_S + COMPILE_S_PER_LAYER * (run.size("depth") or 1)

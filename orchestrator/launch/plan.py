@@ -48,6 +48,8 @@ class Plan:
     """Pack of every run, by run id."""
     other_code: int
     """Finished runs that other code (same semantic versions) trained."""
+    restarted: int = 0
+    """Packs to train whose last checkpoint other code (same semantic versions) wrote: not used."""
     changed: dict[str, int] = field(default_factory=dict)
     """"model 1 → 2", "my.parts (operator)" and so on, with the number of runs that train anew for
     it."""
@@ -108,13 +110,20 @@ def make_plan(store: Store, sweep: str, experiments: list[Experiment], rerun: bo
     new = make_packs(fresh) + make_packs(again, generation)
     waiting = ("failed", "dead", "stopped", "waiting")
     old = {home[r].pack_id: home[r] for r in unique if states[r] in waiting}
+    restarted = sum(_outdated(attempts(store, pack_id)) for pack_id in old)
     pack_of = {r: home[r].pack_id for r in unique if r in home}
     pack_of |= {r: pack.pack_id for pack in new for r in pack.run_ids}
     return Plan(
         sweep, experiments[0].settings,
         [Planned(e.run, states[r]) for r, e in unique.items()],
-        [*old.values(), *new], pack_of, other_code, dict(changed),
+        [*old.values(), *new], pack_of, other_code, restarted, dict(changed),
     )  # fmt: skip
+
+
+def _outdated(tries: list[Attempt]) -> bool:
+    """Whether the checkpoint that the next attempt finds was written by other code."""
+    kept = [a for a in tries if a.checkpoint.exists()]
+    return bool(kept) and kept[-1].claim["code_version"] != code_version()
 
 
 def _index(packs: list[Pack]) -> tuple[dict[str, Pack], dict[str, dict[str, Any]]]:

@@ -45,6 +45,7 @@ def plan_json(plans: list[Plan]) -> dict[str, Any]:
         ],
         "flops": sum(train_flops(r) for r in plan.to_train),
         "trained_by_other_code": plan.other_code,
+        "packs_half_trained_by_other_code": plan.restarted,
         "changed": plan.changed,
     }  # fmt: skip
 
@@ -84,6 +85,9 @@ def plan_lines(plan: Plan, store: Store, console: Console | None = None) -> None
     if plan.other_code:
         say(f"{plan.other_code} finished runs were trained by other code of the same version;"
             " --rerun trains them again")  # fmt: skip
+    if plan.restarted:
+        say(f"half-trained by other code of the same version: {plan.restarted} packs; what they have"
+            " not finished starts anew, so that no run is of two codes")  # fmt: skip
     if not plan.launch:
         say("nothing to train")
         return

@@ -12,15 +12,26 @@ _PACKAGE = Path(__file__).resolve().parent.parent
 _NAMED = ("torch", "lightning", "hydra-core", "numpy", "pandas", "submitit", "wandb")
 
 
+ROOMS = ("models", "optimizers", "tasks", "training", "prng.py", "config.py")
+"""Where results are computed: folders with all they hold, and files."""
+SOURCES = (".py", ".cpp", ".h")
+"""Endings of the files there that compute; every other ending is something made of them."""
+
+
 @lru_cache(maxsize=1)
 def code_version() -> str:
-    """Hash of the source that results depend on: models, tasks, training, random numbers."""
+    """Hash of the source that results depend on, C++ and headers too: names and contents."""
     digest = hashlib.sha256()
-    for room in ("models", "tasks", "training"):
-        for path in sorted((_PACKAGE / room).rglob("*.py")):
-            digest.update(path.read_bytes())
-    digest.update((_PACKAGE / "prng.py").read_bytes())
+    for path in sorted(p for room in ROOMS for p in _files(_PACKAGE / room)):
+        for part in (path.relative_to(_PACKAGE).as_posix().encode(), path.read_bytes()):
+            digest.update(len(part).to_bytes(8, "big") + part)
     return digest.hexdigest()[:12]
+
+
+def _files(room: Path) -> list[Path]:
+    if room.is_file():
+        return [room]
+    return [p for p in room.rglob("*") if p.suffix in SOURCES and p.is_file()]
 
 
 @lru_cache(maxsize=1)

@@ -13,8 +13,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from orchestrator.models.native.build import library
-
 
 class Compiled:
     """A function of tensors, compiled at its first call for the shapes it is then given."""
@@ -31,12 +29,7 @@ class Compiled:
 
 @torch.no_grad()
 def _compile(function: Callable[..., Any], args: tuple[Tensor, ...]) -> Callable[..., Any]:
-    import torch._inductor.config as inductor
     from torch.fx.experimental.proxy_tensor import make_fx
 
-    if args[0].device.type == "cpu" and library("train") is not None:
-        # The compiler builds for this very processor, as our own code just showed; Inductor
-        # would compile a C++ program for each of five instruction sets to find the same out.
-        inductor.cpp.vec_isa_ok = True
     graph = make_fx(lambda *inputs: function(*inputs))(*args)
     return torch.compile(graph, dynamic=False, fullgraph=True)

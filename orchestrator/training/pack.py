@@ -17,6 +17,7 @@ from lightning.fabric.plugins.environments import LightningEnvironment
 from orchestrator.config import RunConfig
 from orchestrator.cost import forward_flops
 from orchestrator.models.native.serves import serves
+from orchestrator.models.native.trial import trouble
 from orchestrator.parts.changes import changed
 from orchestrator.records.attempts import Attempt
 from orchestrator.records.commits import commit, is_committed
@@ -81,6 +82,11 @@ def functions(pack: Pack, run: RunConfig, device: torch.device) -> tuple[Core, C
         core = Core(run, device)
         step, evaluate = over_runs(core)
         if native:
+            if (why := trouble()) is not None:
+                raise RuntimeError(
+                    f"this pack is frozen to train by our C++, which can't be used here: {why}; "
+                    "mend that here, or train it on a machine like the one it was planned on"
+                )
             ours = Native(run)
             _made[key] = core, ours.advance, ours.evaluate
         else:

@@ -2,6 +2,8 @@
 // one sequence. The arithmetic is that of momentum.py, rope.py and attention.py.
 #pragma once
 
+#include <utility>
+
 #include "product.h"
 
 // One head of one sequence: T rows of `dim` numbers, `stride` apart.
@@ -11,18 +13,23 @@ struct Head {
   int tall() const { return padded(length); }
 };
 
-// f(i, n) for i = 0, 16, ... below `size`: n = 16 numbers at once, then one by one.
+// Sixteen numbers at once, or one.
+struct Many {
+  static Vec in(const float* x) { return load(x); }
+  static void out(float* x, const Vec& v) { store(x, v); }
+};
+struct Single {
+  static float in(const float* x) { return *x; }
+  static void out(float* x, float v) { *x = v; }
+};
+
+// f(i, Many) for i = 0, 16, ... as long as sixteen are left of `size`, then f(i, Single).
 template <class F>
 inline void across(int size, F f) {
   int i = 0;
-  for (; i + LANES <= size; i += LANES) f(i, Vec{});
-  for (; i < size; ++i) f(i, 0.0f);
+  for (; i + LANES <= size; i += LANES) f(i, Many{});
+  for (; i < size; ++i) f(i, Single{});
 }
-
-template <class V>
-inline V& in(float* x) { return *reinterpret_cast<V*>(x); }
-template <class V>
-inline const V& in(const float* x) { return *reinterpret_cast<const V*>(x); }
 
 // One row rotated; or, with -1 for `way`, rotated back.
 inline void rotate(const Head& s, const float* x, int t, float way, float* y) {
@@ -33,10 +40,10 @@ inline void rotate(const Head& s, const float* x, int t, float way, float* y) {
   const int half = s.dim / 2;
   const float *co = s.cos + t * half, *si = s.sin + t * half;
   across(half, [&](int i, auto kind) {
-    typedef decltype(kind) V;
-    const V a = in<V>(x + i), b = in<V>(x + i + half), c = in<V>(co + i), d = in<V>(si + i) * way;
-    in<V>(y + i) = a * c - b * d;
-    in<V>(y + i + half) = b * c + a * d;
+    const auto a = kind.in(x + i), b = kind.in(x + i + half);
+    const auto c = kind.in(co + i), d = kind.in(si + i) * way;
+    kind.out(y + i, a * c - b * d);
+    kind.out(y + i + half, b * c + a * d);
   });
 }
 
@@ -51,11 +58,10 @@ inline void position(const Head& s, float* z, int stride, const float* c, float 
     rotate(s, y, t, 1.0f, now);
     if (s.kernel > 1)
       across(dim, [&](int i, auto kind) {
-        typedef decltype(kind) V;
-        in<V>(y + i) = first * in<V>(now + i) + second * in<V>(past + i);
+        kind.out(y + i, first * kind.in(now + i) + second * kind.in(past + i));
       });
     else
-      across(dim, [&](int i, auto kind) { in<decltype(kind)>(y + i) = first * in<decltype(kind)>(now + i); });
+      across(dim, [&](int i, auto kind) { kind.out(y + i, first * kind.in(now + i)); });
     for (int k = 2; k < s.kernel; ++k) {
       const float *older = turned + (t > k ? t - k : 0) * dim, weight = c[k] * scale;
       for (int i = 0; i < dim; ++i) y[i] += weight * older[i];
@@ -73,11 +79,10 @@ inline void position_back(const Head& s, float* grad, int stride, const float* c
     float* y = turned + t * dim;
     if (s.kernel > 1 && t + 1 < s.length)
       across(dim, [&](int i, auto kind) {
-        typedef decltype(kind) V;
-        in<V>(y + i) = first * in<V>(now + i) + second * in<V>(later + i);
+        kind.out(y + i, first * kind.in(now + i) + second * kind.in(later + i));
       });
     else
-      across(dim, [&](int i, auto kind) { in<decltype(kind)>(y + i) = first * in<decltype(kind)>(now + i); });
+      across(dim, [&](int i, auto kind) { kind.out(y + i, first * kind.in(now + i)); });
   }
   for (int k = 1; k < s.kernel; ++k)
     for (int t = 0; t < (k == 1 ? 1 : s.length); ++t) {  // of lag 1 only t = 0, its own past, is left
@@ -88,37 +93,33 @@ inline void position_back(const Head& s, float* grad, int stride, const float* c
   for (int t = 0; t < s.length; ++t) rotate(s, turned + t * dim, t, -1.0f, grad + t * stride);
 }
 
-// One step of the butterfly that transposes 16 x 16: swaps off-diagonal blocks of size STEP.
-template <int STEP>
-inline void exchange(Vec* r) {
-  IVec low, high;
-  for (int j = 0; j < LANES; ++j) {
-    low[j] = j & STEP ? j - STEP + LANES : j;
-    high[j] = j & STEP ? j + LANES : j + STEP;
-  }
+// One step of the butterfly that transposes 16 x 16: swaps off-diagonal blocks of size STEP. J: 0..15.
+template <int STEP, int... J>
+inline void exchange(Vec* r, std::integer_sequence<int, J...>) {
 #pragma GCC unroll 16
   for (int i = 0; i < LANES; ++i)
     if (!(i & STEP)) {
       const Vec a = r[i], b = r[i | STEP];
-      r[i] = __builtin_shuffle(a, b, low);
-      r[i | STEP] = __builtin_shuffle(a, b, high);
+      r[i] = pick<(J & STEP ? J - STEP + LANES : J)...>(a, b);
+      r[i | STEP] = pick<(J & STEP ? J + LANES : J + STEP)...>(a, b);
     }
 }
 
 // (rows, cols) with rows `stride` apart to (cols, ...) with rows `to` ≥ padded(rows) apart. Reads and
 // writes whole blocks of 16 x 16.
 inline void transpose(const float* z, int stride, int rows, int cols, float* out, int to) {
+  constexpr std::make_integer_sequence<int, LANES> lanes;
   for (int t = 0; t < rows; t += LANES)
     for (int i = 0; i < cols; i += LANES) {
       Vec r[LANES];
 #pragma GCC unroll 16
-      for (int j = 0; j < LANES; ++j) r[j] = at(z + (t + j) * stride + i);
-      exchange<1>(r);
-      exchange<2>(r);
-      exchange<4>(r);
-      exchange<8>(r);
+      for (int j = 0; j < LANES; ++j) r[j] = load(z + (t + j) * stride + i);
+      exchange<1>(r, lanes);
+      exchange<2>(r, lanes);
+      exchange<4>(r, lanes);
+      exchange<8>(r, lanes);
 #pragma GCC unroll 16
-      for (int j = 0; j < LANES; ++j) at(out + (i + j) * to + t) = r[j];
+      for (int j = 0; j < LANES; ++j) store(out + (i + j) * to + t, r[j]);
     }
 }
 
@@ -138,18 +139,19 @@ inline void softmax(const Head& s, float* score) {
     const int last = n + LANES < s.length ? n + LANES : s.length;  // no query here sees a later key
     Vec top = Vec{} + never, sum = {};
     for (int k = 0; k < last; ++k) {
-      Vec& v = at(score + k * tall + n);
-      if (k > n) v = query < float(k) ? Vec{} + never : v;
+      Vec v = load(score + k * tall + n);
+      if (k > n) store(score + k * tall + n, v = query < float(k) ? Vec{} + never : v);
       top = v > top ? v : top;
     }
     for (int k = 0; k < last; ++k) {
-      Vec& v = at(score + k * tall + n);
-      v = exp_of(v - top);
+      const Vec v = exp_of(load(score + k * tall + n) - top);
+      store(score + k * tall + n, v);
       sum += v;
     }
     const Vec inverse = 1.0f / sum;
-    for (int k = 0; k < last; ++k) at(score + k * tall + n) *= inverse;
-    for (int k = last; k < s.length; ++k) at(score + k * tall + n) = Vec{};
+    for (int k = 0; k < last; ++k)
+      store(score + k * tall + n, load(score + k * tall + n) * inverse);
+    for (int k = last; k < s.length; ++k) store(score + k * tall + n, Vec{});
   }
 }
 
@@ -158,10 +160,10 @@ inline void softmax_back(const Head& s, const float* prob, float* grad) {
   const int tall = s.tall();
   for (int n = 0; n < tall; n += LANES) {
     Vec sum = {};
-    for (int k = 0; k < s.length; ++k) sum += at(prob + k * tall + n) * at(grad + k * tall + n);
+    for (int k = 0; k < s.length; ++k) sum += load(prob + k * tall + n) * load(grad + k * tall + n);
     for (int k = 0; k < s.length; ++k) {
-      Vec& g = at(grad + k * tall + n);
-      g = (g - sum) * at(prob + k * tall + n);
+      float* g = grad + k * tall + n;
+      store(g, (load(g) - sum) * load(prob + k * tall + n));
     }
   }
 }

@@ -16,7 +16,7 @@ inline void tile(const float* a, int am, int ak, const float* b, int bs, float* 
   for (int k = 0; k < depth; ++k) {
     Vec row[NV];
 #pragma GCC unroll 4
-    for (int j = 0; j < NV; ++j) row[j] = at(b + k * bs + j * LANES);
+    for (int j = 0; j < NV; ++j) row[j] = load(b + k * bs + j * LANES);
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r) {
       const float x = a[r * am + k * ak];
@@ -34,8 +34,8 @@ inline void tile(const float* a, int am, int ak, const float* b, int bs, float* 
   for (int r = 0; r < R; ++r)
 #pragma GCC unroll 4
     for (int j = 0; j < NV; ++j) {
-      Vec& out = at(c + r * cs + j * LANES);
-      out = ADD ? out + sum[r][j] : sum[r][j];
+      float* out = c + r * cs + j * LANES;
+      store(out, ADD ? load(out) + sum[r][j] : sum[r][j]);
     }
 }
 

@@ -1,7 +1,9 @@
 // Training steps and evaluation of many runs, one run after the other, on one core. The arithmetic
 // is that of training/step.py and optimizers/adamw.py. Built by native/build.py.
 
-#include "transformer.h"
+#include <exception>
+
+#include "check.h"
 
 namespace {
 
@@ -23,56 +25,94 @@ float update(int n, const float* grad, float* params, float* mean, float* square
   return norm;
 }
 
+// What `call` says is wrong with itself, in words that stand until this thread's next call; null: nothing.
+template <class F>
+const char* answer(F call) {
+  try {
+    return call();
+  } catch (const std::exception&) {  // of allocation: nothing here throws another
+    return "not enough memory for a model of this shape";
+  }
+}
+
 }  // namespace
 
 extern "C" {
 
 // `steps` optimiser steps of each of `runs`, in place: params, mean, square (runs, P); taps (runs,
 // layers, streams, H, K); lr, decay, clip (runs); tokens (steps, seeds, batch, T) and targets
-// (steps, seeds, batch, scored), of which a run sees those of seed `seen`; number, factor (steps).
-// Writes loss (runs, steps) and the last norm (runs). Nonzero: a token or target is none.
-int train(const Shape* shape, const float* cos, const float* sin, int64_t runs, int64_t steps,
-          int64_t seeds, int64_t batch, float* params, float* mean, float* square,
-          const float* taps, const float* lr, const float* decay, const float* clip,
-          const int64_t* tokens, const int64_t* targets, const int64_t* seen, const float* number,
-          const float* factor, float beta1, float beta2, float eps, float* loss, float* norm) {
+// (steps, seeds, batch, scored), of which a run sees those of seed `seen` (runs); number, factor
+// (steps); cos, sin (T, head_dim / 2) or both empty. Writes loss (runs, steps) and the last norm (runs).
+// Returns null, or in words why nothing was done.
+const char* train(const Shape* shape, Floats cos, Floats sin, int64_t runs, int64_t steps,
+                  int64_t seeds, int64_t batch, Floats params, Floats mean, Floats square,
+                  Floats taps, Floats lr, Floats decay, Floats clip, Ints tokens, Ints targets,
+                  Ints seen, Floats number, Floats factor, float beta1, float beta2, float eps,
+                  Floats loss, Floats norm) {
   const Shape& s = *shape;
-  const int64_t P = s.count(), taps_each = int64_t(s.depth) * s.streams * s.heads * s.kernel;
-  Transformer model(s, cos, sin);
-  std::vector<float> grad(P);
-  for (int64_t w = 0; w < runs; ++w)
-    for (int64_t c = 0; c < steps; ++c) {
-      const int64_t batches = c * seeds + seen[w];
-      const int64_t* given = tokens + batches * batch * s.length;
-      const int64_t* asked = targets + batches * batch * s.scored;
-      if (!model.known(given, asked, int(batch))) return 1;
-      int64_t count = 0;
-      for (int64_t i = 0; i < batch * s.scored; ++i) count += asked[i] != IGNORED;
-      std::fill(grad.begin(), grad.end(), 0.0f);
-      model.set(params + w * P);
-      const double sum = model.run(taps + w * taps_each, given, asked, int(batch),
-                                   1.0f / float(count), grad.data(), nullptr);
-      loss[w * steps + c] = float(sum / double(count));
-      norm[w] = update(int(P), grad.data(), params + w * P, mean + w * P, square + w * P,
-                       lr[w] * factor[c], decay[w], clip[w], number[c], beta1, beta2, eps);
-    }
-  return 0;
+  return answer([&]() -> const char* {
+    Check check;
+    check.shape(s, cos, sin).size("batch", batch, 1, MOST);
+    check.size("runs", runs, 1, MOST).size("steps", steps, 1, MOST).size("seeds", seeds, 1, MOST);
+    if (check.words()) return check.words();
+    const int64_t P = s.count();
+    check.holds("params", params, {runs, P}).holds("mean", mean, {runs, P}).holds("square", square, {runs, P});
+    check.holds("taps", taps, {runs, s.taps()}).holds("lr", lr, {runs});
+    check.holds("weight_decay", decay, {runs}).holds("clip", clip, {runs}).holds("seen", seen, {runs});
+    check.holds("tokens", tokens, {steps, seeds, batch, s.length});
+    check.holds("targets", targets, {steps, seeds, batch, s.scored});
+    check.holds("number", number, {steps}).holds("factor", factor, {steps});
+    check.holds("loss", loss, {runs, steps}).holds("norm", norm, {runs});
+    check.within("seen", seen, seeds, 0);
+    check.within("tokens", tokens, s.vocab, 0).within("targets", targets, s.vocab, IGNORED);
+    if (check.words()) return check.words();
+    Transformer model(s, cos.count ? cos.data : nullptr, sin.data);
+    std::vector<float> grad(P);
+    for (int64_t w = 0; w < runs; ++w)
+      for (int64_t c = 0; c < steps; ++c) {
+        const int64_t batches = c * seeds + seen.data[w];
+        const int64_t* given = tokens.data + batches * batch * s.length;
+        const int64_t* asked = targets.data + batches * batch * s.scored;
+        int64_t count = 0;
+        for (int64_t i = 0; i < batch * s.scored; ++i) count += asked[i] != IGNORED;
+        std::fill(grad.begin(), grad.end(), 0.0f);
+        float* p = params.data + w * P;
+        model.set(p);
+        const double sum = model.run(taps.data + w * s.taps(), given, asked, int(batch),
+                                     1.0f / float(count), grad.data(), nullptr);
+        loss.data[w * steps + c] = float(sum / double(count));
+        norm.data[w] = update(int(P), grad.data(), p, mean.data + w * P, square.data + w * P,
+                              lr.data[w] * factor.data[c], decay.data[w], clip.data[w],
+                              number.data[c], beta1, beta2, eps);
+      }
+    return nullptr;
+  });
 }
 
-// Summed loss and right answers (runs) of one batch that all runs see.
-int evaluate(const Shape* shape, const float* cos, const float* sin, int64_t runs, int64_t batch,
-             const float* params, const float* taps, const int64_t* tokens, const int64_t* targets,
-             float* loss, int64_t* correct) {
+// Summed loss and right answers (runs) of one batch that all runs see: tokens (batch, T), targets
+// (batch, scored). Returns null, or in words why nothing was done.
+const char* evaluate(const Shape* shape, Floats cos, Floats sin, int64_t runs, int64_t batch,
+                     Floats params, Floats taps, Ints tokens, Ints targets, Floats loss, Ints correct) {
   const Shape& s = *shape;
-  const int64_t P = s.count(), taps_each = int64_t(s.depth) * s.streams * s.heads * s.kernel;
-  Transformer model(s, cos, sin);
-  if (!model.known(tokens, targets, int(batch))) return 1;
-  for (int64_t w = 0; w < runs; ++w) {
-    correct[w] = 0;
-    model.set(params + w * P);
-    const double sum = model.run(taps + w * taps_each, tokens, targets, int(batch), 0.0f, nullptr, correct + w);
-    loss[w] = float(sum);
-  }
-  return 0;
+  return answer([&]() -> const char* {
+    Check check;
+    check.shape(s, cos, sin).size("batch", batch, 1, MOST).size("runs", runs, 1, MOST);
+    if (check.words()) return check.words();
+    const int64_t P = s.count();
+    check.holds("params", params, {runs, P}).holds("taps", taps, {runs, s.taps()});
+    check.holds("tokens", tokens, {batch, s.length}).holds("targets", targets, {batch, s.scored});
+    check.holds("loss", loss, {runs}).holds("correct", correct, {runs});
+    check.within("tokens", tokens, s.vocab, 0).within("targets", targets, s.vocab, IGNORED);
+    if (check.words()) return check.words();
+    Transformer model(s, cos.count ? cos.data : nullptr, sin.data);
+    for (int64_t w = 0; w < runs; ++w) {
+      correct.data[w] = 0;
+      model.set(params.data + w * P);
+      const double sum = model.run(taps.data + w * s.taps(), tokens.data, targets.data, int(batch),
+                                   0.0f, nullptr, correct.data + w);
+      loss.data[w] = float(sum);
+    }
+    return nullptr;
+  });
 }
 }

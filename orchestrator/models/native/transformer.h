@@ -20,11 +20,13 @@ struct Shape {
   float eps;
   int inner() const { return heads * dim; }
   // Where parameters lie in the vector of one run: in the order of the module.
-  int block() const { return 4 * width * inner() + width + (hidden ? 2 * width * hidden + width : 0); }
-  int first() const { return vocab * width; }
-  int norm() const { return first() + depth * block(); }
-  int head() const { return tied ? 0 : norm() + width; }
-  int count() const { return norm() + width + (tied ? 0 : vocab * width); }
+  int64_t block() const { return 4 * width * int64_t(inner()) + width + (hidden ? 2 * width * int64_t(hidden) + width : 0); }
+  int64_t first() const { return vocab * int64_t(width); }
+  int64_t norm() const { return first() + depth * block(); }
+  int64_t head() const { return tied ? 0 : norm() + width; }
+  int64_t count() const { return norm() + width + (tied ? 0 : vocab * int64_t(width)); }
+  // Numbers of taps: (layers, streams, heads, kernel).
+  int64_t taps() const { return int64_t(depth) * streams * heads * kernel; }
 };
 
 // Offsets of one block's parameters or gradients.
@@ -53,7 +55,7 @@ class Transformer {
     const size_t wide = padded(s.vocab);
     const size_t room = T * size_t(s.dim) + T * size_t(turn.tall()) + padded(s.dim) * size_t(turn.tall());
     memory.assign(2 * size_t(s.count()) + s.width * wide + s.depth * per_block + N * (3 * E + 4 * I + F) +
-                      Q * (3 * E + 1 + wide) + room + 64 * LANES * (20 + 10 * s.depth), 0.0f);
+                      Q * (3 * E + 1 + wide) + room + 64 * LANES * (20 + 10 * s.depth) + LANES * size_t(3 * I), 0.0f);
     next = memory.data() + LANES - reinterpret_cast<uintptr_t>(memory.data()) / sizeof(float) % LANES;
     weights = take(s.count());
     turned = take(s.count());
@@ -82,14 +84,6 @@ class Transformer {
       if (F) flip(w.up, F, E, t.up, F), flip(w.down, E, F, t.down, E);
     }
     flip(weights + s.head(), s.vocab, E, head_turned, padded(s.vocab));
-  }
-
-  // Whether all of them are tokens, and all targets tokens or to be ignored.
-  bool known(const int64_t* tokens, const int64_t* targets, int batch) const {
-    const auto token = [this](int64_t t) { return t >= 0 && t < s.vocab; };
-    return std::all_of(tokens, tokens + int64_t(batch) * s.length, token) &&
-           std::all_of(targets, targets + int64_t(batch) * s.scored,
-                       [&](int64_t t) { return t == IGNORED || token(t); });
   }
 
   // Summed loss in nats of `batch` sequences. Adds the gradient of `scale` times it to `grad`, and
@@ -147,7 +141,7 @@ class Transformer {
       float sum = 0;
       Vec sums = {};
       int j = 0;
-      for (; j + LANES <= E; j += LANES) sums += at(dh + j) * at(w + j) * at(x + j);
+      for (; j + LANES <= E; j += LANES) sums += load(dh + j) * load(w + j) * load(x + j);
       for (; j < E; ++j) sum += dh[j] * w[j] * x[j];
       const float c = inv[i], d = (sum + total(sums)) * c * c * c / E;
       for (j = 0; j < E; ++j) {
@@ -185,8 +179,8 @@ class Transformer {
       product<false>(dh, E, 1, t.up, F, a.act, F, N, F, E);
       for (int i = 0; i < N * F; i += LANES) {  // past the end where it is no multiple
         Vec value, slope;
-        gelu(at(a.act + i), value, slope);
-        at(a.act + i) = value, at(a.slope + i) = slope;
+        gelu(load(a.act + i), value, slope);
+        store(a.act + i, value), store(a.slope + i, slope);
       }
       std::memcpy(after, mid, sizeof(float) * N * E);
       product<true>(a.act, F, 1, t.down, E, after, E, N, E, F);
@@ -209,15 +203,19 @@ class Transformer {
         continue;
       }
       for (int j = V; j < wide; ++j) z[j] = -std::numeric_limits<float>::infinity();
-      Vec tops = at(z);
-      for (int j = LANES; j < wide; j += LANES) tops = at(z + j) > tops ? at(z + j) : tops;
+      Vec tops = load(z);
+      for (int j = LANES; j < wide; j += LANES) tops = larger(load(z + j), tops);
       const float top = largest(tops), right = z[targets[i]];
       if (correct) *correct += std::find(z, z + V, top) - z == targets[i];  // the first of equals
       Vec sum = {};
-      for (int j = 0; j < wide; j += LANES) sum += at(z + j) = exp_of(at(z + j) - top);
+      for (int j = 0; j < wide; j += LANES) {
+        const Vec e = exp_of(load(z + j) - top);
+        store(z + j, e);
+        sum += e;
+      }
       const float all = total(sum);
       loss += std::log(all) + top - right;
-      for (int j = 0; j < wide; j += LANES) at(z + j) *= scale / all;
+      for (int j = 0; j < wide; j += LANES) store(z + j, load(z + j) * (scale / all));
       z[targets[i]] -= scale;
     }
     return loss;

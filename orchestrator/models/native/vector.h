@@ -1,4 +1,5 @@
-// Sixteen floats at a time, and the elementary functions on them.
+// Sixteen floats at a time, and the elementary functions on them. GCC's vector extension, in the part
+// of it that clang shares: no intrinsics, so that every processor runs the same source.
 #pragma once
 
 #include <cstdint>
@@ -6,28 +7,59 @@
 #include <limits>
 
 constexpr int LANES = 16;
-typedef float Vec __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
-typedef int32_t IVec __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
+typedef float Vec __attribute__((vector_size(LANES * 4)));
+typedef int32_t IVec __attribute__((vector_size(LANES * 4)));
 
 inline int padded(int n) { return (n + LANES - 1) / LANES * LANES; }
-inline Vec& at(float* x) { return *reinterpret_cast<Vec*>(x); }
-inline const Vec& at(const float* x) { return *reinterpret_cast<const Vec*>(x); }
+
+// Sixteen numbers from memory and to it, wherever they lie. Copies, not casts: what a typedef says of
+// alignment is lost in templates, and then a number that lies askew is a crash.
+inline Vec load(const float* x) {
+  Vec out;
+  std::memcpy(&out, x, sizeof out);
+  return out;
+}
+inline void store(float* x, const Vec& v) { std::memcpy(x, &v, sizeof v); }
+
+#ifndef __has_builtin
+#define __has_builtin(x) 0
+#endif
+
+// Sixteen lanes of the thirty-two of a and b, by number.
+template <int... LANE>
+inline Vec pick(const Vec& a, const Vec& b) {
+  static_assert(sizeof...(LANE) == LANES, "one number a lane");
+#if __has_builtin(__builtin_shufflevector)
+  return __builtin_shufflevector(a, b, LANE...);  // clang, and GCC from 12 on
+#else
+  return __builtin_shuffle(a, b, IVec{LANE...});
+#endif
+}
+
+// The lanes from FIRST on, brought to the front; what lies behind them does not matter.
+template <int FIRST>
+inline Vec upper(const Vec& v) {
+  constexpr int n = FIRST;
+  return pick<n, n + 1, n + 2, n + 3, n + 4, n + 5, n + 6, n + 7, n, n, n, n, n, n, n, n>(v, v);
+}
 
 // The sum of all lanes, by halves.
 inline float total(Vec v) {
-  v += __builtin_shuffle(v, IVec{8, 9, 10, 11, 12, 13, 14, 15});
-  v += __builtin_shuffle(v, IVec{4, 5, 6, 7});
-  v += __builtin_shuffle(v, IVec{2, 3});
+  v += upper<8>(v);
+  v += upper<4>(v);
+  v += upper<2>(v);
   return v[0] + v[1];
 }
 
+// The larger number of each lane, b's where a's is none.
+inline Vec larger(const Vec& a, const Vec& b) { return a > b ? a : b; }
+
 // The largest lane that is a number.
 inline float largest(Vec v) {
-  for (const IVec& other : {IVec{8, 9, 10, 11, 12, 13, 14, 15}, IVec{4, 5, 6, 7}, IVec{2, 3}, IVec{1}}) {
-    const Vec w = __builtin_shuffle(v, other);
-    v = v > w ? v : w;
-  }
-  return v[0];
+  v = larger(v, upper<8>(v));
+  v = larger(v, upper<4>(v));
+  v = larger(v, upper<2>(v));
+  return larger(v, upper<1>(v))[0];
 }
 
 // Cephes' expf: range reduction by ln 2 in two parts, a polynomial of degree 5.
@@ -47,7 +79,8 @@ inline Vec exp_of(Vec x) {
   y = y * x + 5.0000001201e-1f;
   y = y * x * x + x + 1.0f;
   const IVec power = (__builtin_convertvector(n, IVec) + 127) << 23;
-  const Vec scale = reinterpret_cast<const Vec&>(power);
+  Vec scale;
+  std::memcpy(&scale, &power, sizeof scale);
   const Vec zero = Vec{};
   return drop ? zero : y * scale;
 }
@@ -75,7 +108,7 @@ inline void gelu(Vec x, Vec& value, Vec& slope) {
 inline float dot(const float* a, const float* b, int n) {
   Vec sum = {};
   int i = 0;
-  for (; i + LANES <= n; i += LANES) sum += at(a + i) * at(b + i);
+  for (; i + LANES <= n; i += LANES) sum += load(a + i) * load(b + i);
   float out = total(sum);
   for (; i < n; ++i) out += a[i] * b[i];
   return out;
