@@ -16,7 +16,7 @@ from orchestrator.launch.packs import make_packs
 from orchestrator.launch.state import DONE, UNDER_WAY, unfinished_state
 from orchestrator.parts.changes import changed as changes
 from orchestrator.parts.check import check_parts
-from orchestrator.records.attempts import attempts, results
+from orchestrator.records.attempts import Attempt, attempts, results
 from orchestrator.records.jobs import holders
 from orchestrator.records.manifests import Member
 from orchestrator.records.packs import Pack, all_packs

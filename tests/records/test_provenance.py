@@ -63,7 +63,17 @@ def test_whatever_training_imports_is_covered_or_known_not_to_compute():
     imported = {m.split(".")[1] for m in done.stdout.split() if m.startswith("orchestrator.")}
     covered = {room.removesuffix(".py") for room in provenance.ROOMS}
     # These check, name, count and keep; what they say of a run stands in its id or its record.
-    others = {"coerce", "cost", "durations", "errors", "identity", "law", "parts", "records", "settings"}
+    others = {
+        "coerce",
+        "cost",
+        "durations",
+        "errors",
+        "identity",
+        "law",
+        "parts",
+        "records",
+        "settings",
+    }
     assert covered - {"tasks", "prng"} <= imported <= covered | others, imported
 
 
