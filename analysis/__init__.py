@@ -1,57 +1,150 @@
 """Laws and figures from saved tables: `load` a table, `fit` its law, `plot` it.
 
-Importing this package imports nothing heavy: each function imports what it needs when called.
+    table = analysis.load("results/demo/table.parquet")
+    table.runs, table.curves            # DataFrames: a row a run, a row an evaluation
+    fit = analysis.fit(table)           # shown as a page in a notebook
+    analysis.plot(table, result=fit)
+
+Every function takes a table or its path, writes nothing unless it says so, and raises
+`analysis.errors.InputError` in one line. Importing this package imports nothing heavy: each
+function imports what it needs when called.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import pandas as pd
+
+    from analysis.contrasts.arms import Arms
+    from analysis.contrasts.cost import Costs
+    from analysis.contrasts.sides import Comparison
+    from analysis.forms.law import FittedLaw
     from analysis.gamma_star.records import FitResult
     from analysis.tables.table import Table
 
-__all__ = ["fit", "load", "plot"]
+__all__ = ["arms", "compare", "cost", "fit", "law", "load", "plot", "report"]
 
 
 def load(path: str | Path, where: str | None = None) -> Table:
     """Read and check a table of runs (Parquet or CSV), or those of its rows that a condition such
-    as "task == 'recall'" chooses. Raises `analysis.errors.InputError`."""
+    as "task == 'recall'" chooses. `.runs` and `.curves` are its DataFrames."""
     from analysis.tables.table import load as load_table
 
     return load_table(path, where)
 
 
-def fit(table: str | Path | Table, **choices: Any) -> FitResult:
-    """Fit gamma*(N) to every arm of a table; `choices` are those of `analysis.gamma_star.fit`.
+def fit(
+    table: str | Path | Table, *, metric: str | None = None, form: str | None = None,
+    window: float | None = None, hold_out: str = "deepest", partial: bool = False,
+    explore: bool = True,
+) -> FitResult:  # fmt: skip
+    """Fit γ*(N) to every arm of a table; see `analysis.gamma_star` for what comes back.
 
-    Returns a `FitResult` (see `analysis.gamma_star`); writes nothing.
-    Raises `analysis.errors.InputError` where the table can't be fitted.
+    metric, form, window (in ln γ, on either side of the best cell): the sweep's frozen ones by
+    default. hold_out: "deepest" or a condition on depth and width. partial: fit an unfinished
+    sweep, without a verdict. explore: the specification curve, training time and fungibility too.
     """
     from analysis.gamma_star import fit as fit_gamma_star
 
-    return fit_gamma_star(loaded(table), **choices)
+    return fit_gamma_star(loaded(table), metric=metric, form=form, window=window, partial=partial,
+                          hold_out=hold_out, explore=explore)  # fmt: skip
+
+
+def law(
+    form: str, data: str | Path | pd.DataFrame, mapping: str | dict[str, str], *,
+    loss: str | None = None, where: str | None = None, bootstrap: int = 0,
+    hold_out: str | None = None, level: float = 0.95, seed: int = 0,
+) -> FittedLaw:  # fmt: skip
+    """Fit a published law form to anyone's table; see `analysis law --help` for the forms.
+
+    mapping: a column or an expression for each of the form's names, as a dict or as
+    "N=params,D=flops/(6*params),L=loss". loss: huber:DELTA, lad or l2. bootstrap: how many, for
+    percentile intervals in place of profile likelihood. hold_out: rows to predict, not to fit.
+    """
+    from analysis.forms.law import fit_table
+
+    return fit_table(form, data, mapping, loss, where, bootstrap, hold_out, level, seed)
+
+
+def compare(
+    a: str | Path | Table, b: str | Path | Table, *, by: str | None = None,
+    metric: str | None = None, where: str | None = None,
+) -> Comparison:  # fmt: skip
+    """Two tables side by side, or `b` an arm of `a`, or "published"; a sweep's name is a table too."""
+    from analysis.contrasts.sides import compare_sides
+
+    return compare_sides(a, b, by, metric, where)
+
+
+def arms(
+    table: str | Path | Table, *, reference: str | None = None, metric: str | None = None,
+    where: str | None = None,
+) -> Arms:  # fmt: skip
+    """Every arm of a table, at settings chosen on other seeds; tasks may be mixed."""
+    from analysis.contrasts.arms import compare_arms
+
+    return compare_arms(grouped(table, where), reference, metric)
+
+
+def cost(table: str | Path | Table, *, where: str | None = None) -> list[Costs]:
+    """What a loss costs with momentum over what it costs without, an entry a task."""
+    from analysis.contrasts.cost import costs
+
+    return [costs(label, part) for label, part in grouped(table, where).items()]
 
 
 def plot(
-    table: str | Path | Table,
-    out_dir: str | Path | None = None,
+    table: str | Path | Table, out_dir: str | Path | None = None,
     result: FitResult | None = None,
-) -> list[Path]:
+) -> list[Path]:  # fmt: skip
     """Draw every figure of a table into `out_dir` (default: `figures/` beside it); returns the paths.
 
-    result: its fit; without one the fit saved beside the table, else a new one. Raises
-    `analysis.errors.InputError` where the table can't be fitted or the folder can't be written.
+    result: its fit; without one the fit saved beside the table, else a new one.
     """
-    from analysis.gamma_star.saved import saved_or_fitted
+    from analysis.gamma_star.saved import beside, saved_or_fitted
     from analysis.show.figures import plot as draw
+    from analysis.show.figures import plot_groups
 
-    table = loaded(table)
-    out = Path(out_dir) if out_dir is not None else table.path.with_name("figures")
-    return draw(table, result if result is not None else saved_or_fitted(table), out)
+    groups = grouped(table)
+    out = Path(out_dir) if out_dir is not None else beside(groups, "figures")
+    if len(groups) > 1:
+        return plot_groups(groups, out)
+    (one,) = groups.values()
+    return draw(one, result if result is not None else saved_or_fitted(one), out)
+
+
+def report(
+    table: str | Path | Table, out: str | Path | None = None, result: FitResult | None = None
+) -> Path:
+    """Write one self-contained page (default: report.html beside the table); returns its path.
+
+    result: its fit; without one the fit saved beside the table, else a new one.
+    """
+    from analysis.gamma_star.saved import beside, saved_or_fitted
+    from analysis.show.html import page
+    from analysis.tables.files import write_whole
+
+    groups = grouped(table)
+    path = Path(out) if out is not None else beside(groups, "report.html")
+    if len(groups) > 1:
+        text = page.of_groups(groups)
+    else:
+        (one,) = groups.values()
+        text = page.of_fit(one, result if result is not None else saved_or_fitted(one))
+    write_whole(path, text)
+    return path
 
 
 def loaded(table: str | Path | Table) -> Table:
     """A table given by its path or as it is."""
     return load(table) if isinstance(table, str | Path) else table
+
+
+def grouped(table: str | Path | Table, where: str | None = None) -> dict[str, Table]:
+    """A table by task and budget, given by its path or as it is."""
+    from analysis.tables.groups import groups_of, load_groups
+
+    return load_groups(table, where) if isinstance(table, str | Path) else groups_of(table, where)

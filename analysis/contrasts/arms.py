@@ -15,13 +15,14 @@ import pandas as pd
 
 from analysis.contrasts.settings import NONE, arms_of, choose, plain_of, setting_columns
 from analysis.errors import InputError
+from analysis.notebook import Shown
 from analysis.stats import tests
 from analysis.tables.metrics import METRICS, formed, scale, unscale
 from analysis.tables.table import Table
 
 
 @dataclass(frozen=True)
-class Arms:
+class Arms(Shown):
     """rows: one a (task, width, depth, arm); gammas: one a (task, width, depth, arm, gamma), the
     rate of formation there against gamma = 0; how: one sentence on choosing and judging."""
 

@@ -16,6 +16,7 @@ import pandas as pd
 
 from analysis.contrasts.settings import NONE, arms_of, plain_of, setting_columns, setting_label
 from analysis.errors import InputError
+from analysis.notebook import Shown
 from analysis.tables.curves import log_steps, read_curves
 from analysis.tables.table import Table
 from analysis.tables.units import tuning_anywhere
@@ -38,7 +39,7 @@ class Side:
 
 
 @dataclass(frozen=True)
-class Costs:
+class Costs(Shown):
     """rows: one a (arm, unit, loss): ratio, low, high (None: unbounded), reached ("both",
     "with momentum", "without"), with_momentum and without (the costs), and their configurations."""
 

@@ -15,11 +15,14 @@ import numpy as np
 import pandas as pd
 
 from analysis.errors import InputError
+from analysis.notebook import Shown
 from analysis.stats import tests
 from analysis.tables.expressions import condition
+from analysis.tables.groups import groups_of
 from analysis.tables.laws_json import read
 from analysis.tables.published import GAMMA_STAR
 from analysis.tables.read import read_frame
+from analysis.tables.table import Table
 
 CELL = ("arm", "task", "depth", "width", "gamma", "lr")
 METRICS = ("val_loss", "loss", "accuracy")
@@ -35,35 +38,39 @@ class Side:
     arm: str | None
 
 
+class Comparison(dict[str, Any], Shown):
+    """{"a", "b", "laws", "cells", "difference_in_b", ...}, or with "published"."""
+
+
 def compare_sides(
-    a: str, b: str, by: str | None = None, metric: str | None = None, where: str | None = None
-) -> dict[str, Any]:
-    """{"a", "b", "laws", "cells", "published", ...}; the arguments are those of the verb.
+    a: str | Path | Table, b: str | Path | Table, by: str | None = None,
+    metric: str | None = None, where: str | None = None,
+) -> Comparison:  # fmt: skip
+    """The arguments are those of the verb; a side may be a table that was read already.
 
     Raises InputError where a side can't be read, a column is missing or nothing matches.
     """
     left = side(a, where)
     if b == "published":
-        return {
-            "a": left.name,
-            "b": f"published {GAMMA_STAR[0]}·N^-{GAMMA_STAR[1]}",
-            "laws": laws(left),
-            "published": published(left),
-        }
+        return Comparison(
+            a=left.name, b=f"published {GAMMA_STAR[0]}·N^-{GAMMA_STAR[1]}", laws=laws(left),
+            published=published(left),
+        )  # fmt: skip
     right = _arm_of(left, b, where) if left.arm is None and _is_arm(left, b) else side(b, where)
     if left.arm is None and _is_arm(left, b):
         raise InputError(f"{b!r} is an arm of {a}: name the other arm too, as {a}@ARM")
-    result = {"a": left.name, "b": right.name}
+    result = Comparison(a=left.name, b=right.name)
     result["laws"] = {"a": laws(left), "b": laws(right)}
     result.update(cells(left, right, by, metric))
     result["difference_in_b"] = slopes(result["laws"]["a"], result["laws"]["b"])
     return result
 
 
-def _is_arm(left: Side, name: str) -> bool:
+def _is_arm(left: Side, name: str | Path | Table) -> bool:
     return (
-        "arm" in left.rows and name in set(left.rows["arm"].astype(str)) and not Path(name).exists()
-    )
+        isinstance(name, str) and "arm" in left.rows
+        and name in set(left.rows["arm"].astype(str)) and not Path(name).exists()
+    )  # fmt: skip
 
 
 def _arm_of(left: Side, name: str, where: str | None) -> Side:
@@ -71,8 +78,12 @@ def _arm_of(left: Side, name: str, where: str | None) -> Side:
     return Side(f"{left.name}@{name}", rows, left.path, name)
 
 
-def side(text: str, where: str | None) -> Side:
-    """Read one side: a file, a folder holding table.parquet, a sweep's name, or any @ARM."""
+def side(given: str | Path | Table, where: str | None) -> Side:
+    """Read one side: a table, a file, a folder holding table.parquet, a sweep's name, or any @ARM."""
+    if isinstance(given, Table):
+        (table,) = groups_of(given, where).values()
+        return Side(table.sweep, table.runs, table.path, None)
+    text = str(given)
     name, at, arm = text.partition("@") if not Path(text).exists() else (text, "", "")
     path = next(
         (

@@ -23,6 +23,7 @@ from analysis.forms.isoflop import IsoflopFit
 from analysis.forms.isoflop_law import isoflop_law
 from analysis.forms.prediction import predicted, with_prediction
 from analysis.forms.verdict import judged_law
+from analysis.notebook import Shown
 from analysis.stats.losses import Loss, parse_loss
 from analysis.tables.columns import Rows, parse_map, prepare
 from analysis.tables.expressions import condition
@@ -31,7 +32,7 @@ from analysis.tables.read import read_frame
 
 
 @dataclass(frozen=True)
-class FittedLaw:
+class FittedLaw(Shown):
     """A law with what figures need. columns: those fitted; form None for isoflop."""
 
     law: Law

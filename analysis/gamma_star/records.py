@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.notebook import Shown
 from analysis.tables.laws_json import Law
 
 
@@ -130,7 +131,7 @@ class GammaStarFit:
 
 
 @dataclass(frozen=True)
-class FitResult:
+class FitResult(Shown):
     """All arms of one table."""
 
     laws: list[Law]

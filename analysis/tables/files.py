@@ -10,9 +10,10 @@ from analysis.errors import InputError
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write text (UTF-8) beside `path` and move it there. Raises InputError where it can't be."""
+    """Write text (UTF-8) beside `path`, in a folder made where absent, and move it there. Raises InputError where it can't be."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         temporary.write_text(text, encoding="utf-8")
         temporary.replace(path)
     except OSError as error:

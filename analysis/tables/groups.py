@@ -4,12 +4,14 @@ to mix, comparisons of arms can take side by side.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
 from analysis.errors import InputError
 from analysis.tables.checks import ONE_VALUED, ONE_VALUED_GROUPS
+from analysis.tables.expressions import condition
 from analysis.tables.read import read_frame
 from analysis.tables.table import Table, chosen_rows, from_frame
 
@@ -32,6 +34,17 @@ def load_groups(path: str | Path, where: str | None = None) -> dict[str, Table]:
                 for label, part in parts.items()}  # fmt: skip
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
+
+
+def groups_of(table: Table, where: str | None = None) -> dict[str, Table]:
+    """The same of a table that was read already: one group, as `load` refuses to mix."""
+    if where:
+        keep = condition(where, table.runs)
+        if not keep.any():
+            raise InputError(f"where={where!r} leaves none of {len(table.runs)} rows")
+        both = " and ".join(f"({w})" for w in (table.where, where) if w)
+        table = replace(table, runs=table.runs[keep].reset_index(drop=True), where=both)
+    return {str(table.runs["task"].iloc[0]): table}
 
 
 def split(runs: pd.DataFrame) -> dict[str, pd.DataFrame]:

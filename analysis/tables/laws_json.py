@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis.errors import InputError
+from analysis.notebook import Shown
 from analysis.tables.files import write_whole
 
 VERDICTS = ("supported", "not supported", "not distinguishable")
@@ -29,7 +30,7 @@ class Parameter:
 
 
 @dataclass(frozen=True)
-class Law:
+class Law(Shown):
     """One fitted law: one object of laws.json. `verdict` is None for an unfinished sweep
     and for laws that are only fitted, not judged."""
 

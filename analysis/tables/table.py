@@ -5,6 +5,7 @@ no run stands in it twice, and it mixes nothing that gamma*(N) doesn't model.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.errors import InputError
+from analysis.notebook import Shown
 from analysis.tables.checks import (
     NEEDED,
     NUMBERS,
@@ -20,6 +22,7 @@ from analysis.tables.checks import (
     check_rows,
     to_numbers,
 )
+from analysis.tables.curves import read_curves
 from analysis.tables.expressions import condition
 from analysis.tables.read import read_frame
 from analysis.tables.units import without_copies
@@ -37,7 +40,7 @@ class Primary:
 
 
 @dataclass(frozen=True)
-class Table:
+class Table(Shown):
     """Checked runs, one row each, and what is known of their sweep."""
 
     path: Path
@@ -59,6 +62,14 @@ class Table:
     def curves_path(self) -> Path:
         """Where the evaluations over training would stand."""
         return self.path.with_name("curves.parquet")
+
+    @cached_property
+    def curves(self) -> pd.DataFrame:
+        """The evaluations of its runs, one row each; no rows where none stand beside the table."""
+        found = read_curves(self.curves_path)
+        if found is None:
+            return pd.DataFrame({"run_id": [], "step": [], "val_loss": []})
+        return found[found["run_id"].isin(self.runs["run_id"])].reset_index(drop=True)
 
 
 def load(path: str | Path, where: str | None = None) -> Table:
