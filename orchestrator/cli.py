@@ -241,13 +241,13 @@ def _status(args: argparse.Namespace) -> int:
 def _cancel(args: argparse.Namespace) -> int:
     from orchestrator.launch import control
 
-    return control.cancel(args.sweep)
+    return control.cancel(_recorded(args.sweep))
 
 
 def _retry(args: argparse.Namespace) -> int:
     from orchestrator.launch import control
 
-    return control.retry(args.sweep)
+    return control.retry(_recorded(args.sweep))
 
 
 def _logs(args: argparse.Namespace) -> int:
@@ -300,7 +300,7 @@ def _push(args: argparse.Namespace) -> int:
     from orchestrator.tracking import show, verbs
 
     names = {"project": args.project, "entity": args.entity, "granularity": args.granularity}
-    pushed = verbs.push_sweep(args.sweep, names)
+    pushed = verbs.push_sweep(_recorded(args.sweep), names)
     _print(args, show.pushed_json(pushed), lambda: show.pushed_text(pushed))
     return 1 if pushed.failed else 0
 
@@ -310,10 +310,15 @@ def _dashboard(args: argparse.Namespace) -> int:
 
     names = {"project": args.project, "entity": args.entity}
     if args.print:
-        print(json.dumps(verbs.specification_of(args.sweep, names, args.results)))
+        print(json.dumps(verbs.specification_of(_recorded(args.sweep), names, args.results)))
     else:
-        show.dashboard_text(verbs.dashboard_of(args.sweep, names, args.results))
+        show.dashboard_text(verbs.dashboard_of(_recorded(args.sweep), names, args.results))
     return 0
+
+
+def _recorded(sweep: str) -> str:
+    """The name of a sweep's records: sub/inner and sweeps/sub/inner.yaml are inner."""
+    return Path(sweep).stem if "/" in sweep else sweep
 
 
 def _print(args: argparse.Namespace, data: Any, text: Callable[[], None]) -> None:

@@ -67,10 +67,15 @@ class Search:
 
 
 def require_columns(batch: Sequence[Experiment]) -> None:
-    """Raises: UserError where the law's metric or an objective is no column of these runs."""
+    """Raises: UserError where the law's metric or an objective is no column of these runs.
+
+    A measure's column is called like its function.
+    """
     sweep = batch[0].settings.sweep
-    require_metrics([sweep.law.metric], "sweep.law.metric", METRICS)
-    require_metrics(sweep.objectives or [], "sweep.objectives", (*METRICS, *COSTS))
+    measures = batch[0].run.leaves().get("measures") or []
+    known = (*METRICS, *(path.rpartition(".")[2] for path in measures))
+    require_metrics([sweep.law.metric], "sweep.law.metric", known)
+    require_metrics(sweep.objectives or [], "sweep.objectives", (*known, *COSTS))
 
 
 def objectives(run: RunConfig, row: dict[str, Any], names: list[str]) -> Any:

@@ -150,9 +150,9 @@ def test_analysis_honours_what_is_declared():
     """The two packages don't import each other: this holds their lists together."""
     from analysis.gamma_star.curve import FORMS
     from analysis.tables.metrics import METRICS as FITTED
-    from analysis.tables.table import Choice, read_choice
+    from analysis.tables.table import Primary, read_primary
 
     assert FITTED == METRICS
     assert typing.get_args(typing.get_type_hints(Law)["form"]) == FORMS
-    assert {f.name for f in fields(Law)} == {f.name for f in fields(Choice)}
-    assert read_choice(asdict(Law())).metric == "val_loss"
+    assert {f.name for f in fields(Law)} == {f.name for f in fields(Primary)}
+    assert read_primary(asdict(Law())).metric == "val_loss"
