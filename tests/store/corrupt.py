@@ -1,6 +1,6 @@
 """Every kind of record, damaged in every way: submit until it is complete, collect, compare.
 
-    python -m tests.store.corrupt [--cases N] [--seed S]
+    python -m tests.store.corrupt [--cases N] [--seed S] [--part I/N]
 
 A store holds a sweep that is half trained (a pack that is done, one that was killed in its second
 slice, with two checkpoints) and another sweep's pack. For each case one record of a copy of it is
@@ -24,7 +24,7 @@ import tempfile
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,10 +69,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cases", type=int, help="only so many of them, by chance")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--part", default="1/1", help="every Nth case from the Ith on")
     args = parser.parse_args()
+    part = tuple(map(int, args.part.split("/")))
     began, outcomes = time.monotonic(), []
     with tempfile.TemporaryDirectory(prefix="corrupt-") as folder:
-        for outcome in run(Path(folder), args.cases, args.seed):
+        for outcome in run(Path(folder), args.cases, args.seed, part):
             outcomes.append(outcome)
             if outcome.wrong:
                 print(f"{outcome.kind}, {outcome.way}: {outcome.wrong}", flush=True)
@@ -93,8 +95,10 @@ def summary(outcomes: list[Outcome], seconds: float) -> str:
     )
 
 
-def run(folder: Path, count: int | None, seed: int):
-    """Yields the outcome of every case, or of `count` of them."""
+def run(
+    folder: Path, count: int | None = None, seed: int = 0, part: tuple[int, int] = (1, 1)
+) -> Iterator[Outcome]:  # fmt: skip
+    """Yields the outcome of every case, of `count` of them, or of a part."""
     import lightning  # noqa: F401 (once, for all that are forked from here)
     import torch
 
@@ -115,7 +119,7 @@ def run(folder: Path, count: int | None, seed: int):
     cases = [(k, p, w) for k, p in kinds(template).items() for w in WAYS if applies(p, w)]
     if count is not None:
         cases = random.Random(seed).sample(cases, min(count, len(cases)))
-    for i, (kind, path, way) in enumerate(cases):
+    for i, (kind, path, way) in list(enumerate(cases))[part[0] - 1 :: part[1]]:
         store = folder / f"case-{i}"
         shutil.copytree(template, store)
         yield one(folder, store, kind, store / path, way, expected, random.Random(seed + i))
@@ -260,16 +264,12 @@ def _half_trained(folder: Path, template: Path) -> None:
         code, said = orchestrator(folder, template, "submit", *words)
         assert code == 0, said
     before = {p.pack_id for p in all_packs(store)}
-    stopper = subprocess.Popen  # the second pack is frozen, and nobody trains it
-    subprocess.Popen = _Nobody
-    try:
-        orchestrator(folder, template, "submit", "small", inside=True)
-    finally:
-        subprocess.Popen = stopper
-    ((pack,),) = ([p for p in all_packs(store) if p.pack_id not in before],)
+    # the second pack is frozen, and nobody trains it
+    orchestrator(folder, template, "submit", "small", worker=_Nobody)
+    (pack,) = (p for p in all_packs(store) if p.pack_id not in before)
     looks = iter(range(10**6))
     execution = Execution(device="cpu", checkpoint_s=1e-9)
-    work(store, [pack.pack_id], execution, lambda: next(looks) >= 9)
+    work(store, [pack.pack_id], execution, lambda: next(looks) >= 7)
     (attempt,) = attempts(store, pack.pack_id)
     (attempt.folder / "end.json").unlink()  # killed, not stopped
     assert attempt.checkpoint.exists() and attempt.earlier_checkpoint.exists()
@@ -337,20 +337,22 @@ class _Forked:
         os.kill(self.pid, signal.SIGKILL)
 
 
-def _popen(words, *args, **kwargs):
-    mine = isinstance(words, list) and "orchestrator.launch.worker" in words
-    return _Forked(words, *args, **kwargs) if mine else _POPEN(words, *args, **kwargs)
-
-
 _POPEN = subprocess.Popen
 
 
-def orchestrator(folder: Path, store: Path, *words: str, inside: bool = False) -> tuple[int, str]:
-    """Exit status of the command and all it said, in a process of its own unless `inside`."""
+def orchestrator(
+    folder: Path, store: Path, *words: str, worker: type = _Forked
+) -> tuple[int, str]:  # fmt: skip
+    """Exit status of the command and all it said, in a process of its own."""
+
+    def popen(words, *args, **kwargs):
+        mine = isinstance(words, list) and "orchestrator.launch.worker" in words
+        return (worker if mine else _POPEN)(words, *args, **kwargs)
 
     def call() -> tuple[int, str]:
         os.chdir(folder / "work")
         os.environ["ORCHESTRATOR_STORE"] = str(store)
+        subprocess.Popen = popen
         from orchestrator.cli import main as command
 
         said, code = io.StringIO(), 0
@@ -364,11 +366,7 @@ def orchestrator(folder: Path, store: Path, *words: str, inside: bool = False) -
                 code = 1
         return code, said.getvalue()
 
-    def patched() -> tuple[int, str]:
-        subprocess.Popen = _popen
-        return call()
-
-    return call() if inside else in_child(patched)
+    return in_child(call)
 
 
 def in_child(function: Callable):
