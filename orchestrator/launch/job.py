@@ -15,7 +15,7 @@ from types import FrameType
 from typing import Any
 
 from orchestrator.records.attempts import attempts
-from orchestrator.records.store import Store, open_store
+from orchestrator.records.store import Store, open_store, share_alike
 
 KILL_S = 600.0
 """Seconds to wait after SIGTERM for the kill: leaving by itself would look like a job that is done,
@@ -53,6 +53,7 @@ class Job:
                 f"store {store.root} is not there on node {os.environ.get('SLURMD_NODENAME')}: "
                 "set ORCHESTRATOR_STORE to a folder that the nodes share"
             )
+        share_alike(store)
         # What a kill in the middle of submitit's own checkpoint leaves; it would stop the next.
         stale = paths.submitted_pickle.with_name(f"{paths.submitted_pickle.name}.save_tmp")
         stale.unlink(missing_ok=True)

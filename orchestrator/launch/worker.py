@@ -25,7 +25,7 @@ from orchestrator.records.liveness import HEARTBEAT_S
 from orchestrator.records.packs import Pack, read_pack
 from orchestrator.records.provenance import code_version, git_commit, package_versions
 from orchestrator.records.sealed import seal
-from orchestrator.records.store import Store, open_store, write_atomic
+from orchestrator.records.store import Store, open_store, share_alike, write_atomic
 from orchestrator.settings import Execution, Settings, Tracking
 from orchestrator.tracking.beside import Beside, beside
 
@@ -172,6 +172,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the submitting process decides
     store = open_store(args.store)
+    share_alike(store)
     sink = beside(store, args.sweep, Tracking(**args.tracking))
     try:
         failed = run(store, args.packs, Execution(**args.execution), stop.is_set, sink)

@@ -43,12 +43,15 @@ def open_store(path: str | os.PathLike | None = None) -> Store:
 
 
 def require_writable(store: Store) -> None:
-    """Create the store if need be, and prove that it can be written.
+    """Create the store if need be, for its owner alone, and prove that it can be written.
 
     Raises: UserError where it can't.
     """
     try:
-        store.root.mkdir(parents=True, exist_ok=True)
+        if not store.root.exists():
+            store.root.parent.mkdir(parents=True, exist_ok=True)
+            store.root.mkdir(mode=0o700, exist_ok=True)
+        share_alike(store)
         write_new(store.root / f".probe-{uuid.uuid4().hex}", b"").unlink()
     except OSError as e:
         reason = e.strerror or str(e)
@@ -56,6 +59,14 @@ def require_writable(store: Store) -> None:
             f"store {store.root}: can't be written ({reason}); "
             "set ORCHESTRATOR_STORE to a folder that can"
         ) from e
+
+
+def share_alike(store: Store) -> None:
+    """From here on this process gives what it writes the permissions of the store's own folder.
+
+    So who may read or write the folder (`chmod 750`, `chmod 2770`) may read or write the records.
+    """
+    os.umask(0o777 & ~os.stat(store.root).st_mode)
 
 
 def write_new(path: Path, content: bytes) -> Path:
