@@ -21,6 +21,7 @@ from orchestrator.identity import digest, flatten, identity, plain_dict, shape_f
 from orchestrator.optimizers.adamw import AdamW
 from orchestrator.optimizers.base import PER_RUN as _PER_RUN
 from orchestrator.optimizers.base import Optim
+from orchestrator.parts.measure import require_known
 from orchestrator.parts.optimizer import require_numbers
 from orchestrator.parts.own import Part, guarded, load, ours, user_parts
 from orchestrator.parts.recorded import is_recorded, recorded_model, recorded_optim, recorded_task
@@ -255,6 +256,9 @@ class RunConfig:
     optim: Optim = field(default_factory=AdamW, metadata={"part": True})
     """An optimiser, ours or a user's (optimizers.base.Optim)."""
     budget: Budget = field(default_factory=Budget)
+    measures: list[str] = field(default_factory=list)
+    """What is measured at each evaluation besides loss and accuracy: names of ours
+    (orchestrator.measures), import paths of a user's. Training does not depend on it."""
     precision: Literal["32-true", "bf16-mixed", "64-true"] = "32-true"
     """Lightning's name of the arithmetic."""
     seed: int = field(default=0, metadata=_LABEL)
@@ -271,6 +275,8 @@ class RunConfig:
                 object.__setattr__(self, name, self.seed)
                 value = self.seed
             require(0 <= value < 2**31, name, value, "must be an integer in 0..2^31-1")
+        object.__setattr__(self, "measures", sorted(set(self.measures)))
+        require_known(self.measures)
 
     @cached_property
     def versions(self) -> dict[str, int | str]:
@@ -279,7 +285,7 @@ class RunConfig:
 
         Raises: UserError where such a source can't be read.
         """
-        from orchestrator import models, training
+        from orchestrator import measures, models, training
 
         out = {
             "model": models.VERSION,
@@ -290,6 +296,8 @@ class RunConfig:
         optim = target(self.optim)
         if optim and ours(optim):  # AdamW's version is training's, a user's its source
             out["optim"] = self.optim.version
+        if self.measures:
+            out["measures"] = measures.VERSION
         return out
 
     @cached_property

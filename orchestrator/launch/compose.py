@@ -28,7 +28,17 @@ from orchestrator.parts.own import ours, stand_in
 from orchestrator.records.packs import assign
 from orchestrator.settings import KEYS, Settings, settings
 
-_RUN_KEYS = ("model", "task", "optim", "budget", "precision", "seed", "seed_init", "seed_data")
+_RUN_KEYS = (
+    "model",
+    "task",
+    "optim",
+    "budget",
+    "measures",
+    "precision",
+    "seed",
+    "seed_init",
+    "seed_data",
+)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
@@ -40,10 +43,18 @@ def taps_of(run: RunConfig) -> Tensor:
 
 
 def logits_of(
-    module: nn.Module, scored: slice, params: dict[str, Tensor], taps: Tensor, tokens_BT: Tensor
-) -> Tensor:
-    """Logits (B, Q, V) at the scored positions, with these parameters and taps."""
+    module: nn.Module, scored: slice, params: dict[str, Tensor], taps: Tensor, tokens_BT: Tensor,
+    trace: list[Any] | None = None,
+) -> Tensor:  # fmt: skip
+    """Logits (B, Q, V) at the scored positions, with these parameters and taps.
+
+    To `trace` each layer adds what its attention saw; a user's model whatever its forward adds,
+    where that takes one.
+    """
     if isinstance(module, Transformer):
-        return functional_call(module, params, (tokens_BT, taps))
-    logits = functional_call(module, params, (tokens_BT,))
+        return functional_call(module, params, (tokens_BT, taps, trace))
+    words = {}
+    if trace is not None and "trace" in inspect.signature(module.forward).parameters:
+        words = {"trace": trace}
+    logits = functional_call(module, params, (tokens_BT,), words)
     return logits[:, scored] if logits.shape[1] == tokens_BT.shape[1] else logits

@@ -6,6 +6,8 @@ Momentum that is not learned comes in as a tensor of taps, so that one module se
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -15,10 +17,19 @@ from orchestrator.models.attention import attend
 from orchestrator.models.momentum import causal_filter
 from orchestrator.models.rope import rope_table, rotate
 from orchestrator.models.taps import filtered_layers, shear_taps
+from orchestrator.models.trace import Layer
 from orchestrator.parts.own import locate
 
 EPS = 1e-6
 """Of every norm."""
+
+
+class _Stream(NamedTuple):
+    """Queries, keys or values (B, H, T, D): into the filter, out of it, and into attention."""
+
+    before: Tensor
+    after: Tensor
+    out: Tensor
 
 
 class Attention(nn.Module):
@@ -53,21 +64,37 @@ class Attention(nn.Module):
         T = z_BHTD.shape[2]
         return rotate(z_BHTD, self.cos[:T].to(z_BHTD.dtype), self.sin[:T].to(z_BHTD.dtype))
 
-    def _position(self, z_BHTD: Tensor, taps_HK: Tensor) -> Tensor:
+    def _position(self, z_BHTD: Tensor, taps_HK: Tensor) -> _Stream:
         """Rotary embedding and filter, in the order the config says."""
         if self.filter_first:
-            return self._rotate(self.filter(z_BHTD, taps_HK))
-        return self.filter(self._rotate(z_BHTD), taps_HK)
+            after = self.filter(z_BHTD, taps_HK)
+            return _Stream(z_BHTD, after, self._rotate(after))
+        before = self._rotate(z_BHTD)
+        after = self.filter(before, taps_HK)
+        return _Stream(before, after, after)
 
-    def forward(self, x_BTE: Tensor, taps_SHK: Tensor) -> Tensor:
+    def forward(self, x_BTE: Tensor, taps_SHK: Tensor, trace: list[Layer] | None = None) -> Tensor:
         taps_SHK = taps_SHK.to(x_BTE.dtype)
-        q_BHTD = self._position(self._heads(self.query(x_BTE)), taps_SHK[0])
-        k_BHTD = self._position(self._heads(self.key(x_BTE)), taps_SHK[1])
+        q = self._position(self._heads(self.query(x_BTE)), taps_SHK[0])
+        k = self._position(self._heads(self.key(x_BTE)), taps_SHK[1])
         v_BHTD = self._heads(self.value(x_BTE))
+        streams = [q, k]
         if self.filters_values:
-            v_BHTD = self.filter(v_BHTD, taps_SHK[2])
-        o_BHTD = self.attend(q_BHTD, k_BHTD, v_BHTD)
+            after = self.filter(v_BHTD, taps_SHK[2])
+            streams.append(_Stream(v_BHTD, after, after))
+            v_BHTD = after
+        if trace is not None:
+            trace.append(self._seen(streams))
+        o_BHTD = self.attend(q.out, k.out, v_BHTD)
         return self.output(o_BHTD.transpose(1, 2).flatten(2))
+
+    def _seen(self, streams: list[_Stream]) -> Layer:
+        q_BHTD, k_BHTD = streams[0].out, streams[1].out
+        # Attention of any kind to values that are unit vectors is its pattern.
+        unit_TT = torch.eye(q_BHTD.shape[2], dtype=q_BHTD.dtype, device=q_BHTD.device)
+        unit_BHTT = unit_TT.expand(*q_BHTD.shape[:2], -1, -1)
+        pattern_BHTT = self.attend(q_BHTD, k_BHTD, unit_BHTT)
+        return Layer([s.before for s in streams], [s.after for s in streams], pattern_BHTT)
 
 
 class Block(nn.Module):
@@ -82,15 +109,18 @@ class Block(nn.Module):
             self.up = nn.Linear(model.width, model.hidden, bias=False)
             self.down = nn.Linear(model.hidden, model.width, bias=False)
 
-    def forward(self, x_BTE: Tensor, taps_SHK: Tensor) -> Tensor:
-        x_BTE = x_BTE + self.attention(self.norm(x_BTE), taps_SHK)
+    def forward(self, x_BTE: Tensor, taps_SHK: Tensor, trace: list[Layer] | None = None) -> Tensor:
+        x_BTE = x_BTE + self.attention(self.norm(x_BTE), taps_SHK, trace)
         if hasattr(self, "up"):
             x_BTE = x_BTE + self.down(F.gelu(self.up(self.mlp_norm(x_BTE))))
         return x_BTE
 
 
 class Transformer(nn.Module):
-    """Tokens (B, T) and taps (L, S, H, K) to logits (B, scored, V)."""
+    """Tokens (B, T) and taps (L, S, H, K) to logits (B, scored, V).
+
+    Each layer adds what its attention saw to the list `trace`, where one is given.
+    """
 
     def __init__(self, model: Model, vocab: int, length: int, scored: slice) -> None:
         super().__init__()
@@ -124,11 +154,13 @@ class Transformer(nn.Module):
         identity[..., 0] = 1
         return torch.where(self.filtered > 0, learned[:, None], identity)
 
-    def forward(self, tokens_BT: Tensor, taps_LSHK: Tensor) -> Tensor:
+    def forward(
+        self, tokens_BT: Tensor, taps_LSHK: Tensor, trace: list[Layer] | None = None
+    ) -> Tensor:
         taps_LSHK = self.taps(taps_LSHK)
         x_BTE = self.embedding(tokens_BT)
         for layer, block in enumerate(self.blocks):
-            x_BTE = block(x_BTE, taps_LSHK[layer])
+            x_BTE = block(x_BTE, taps_LSHK[layer], trace)
         x_BQE = self.norm(x_BTE[:, self.scored])
         weight = self.head.weight if hasattr(self, "head") else self.embedding.weight
         return F.linear(x_BQE, weight)

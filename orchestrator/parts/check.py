@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from orchestrator.parts import attention, model, operator, optimizer, task
+from orchestrator.parts import attention, measure, model, operator, optimizer, task
 from orchestrator.parts.own import Part, user_parts
 
 if TYPE_CHECKING:
@@ -22,7 +22,8 @@ CHECKS: dict[str, Callable[[RunConfig, Part], None]] = {
     "model": model.check,
     "optimizer": optimizer.check,
 }
-"""What is tried of a part, by its kind (Part.kind); it raises UserError."""
+"""What is tried of a part, by its kind (Part.kind); it raises UserError. Measures are tried together:
+no two may share a column."""
 
 _passed: set[str] = set()
 """Shapes whose parts have passed in this process."""
@@ -42,8 +43,11 @@ def check_parts(experiments: Iterable[Experiment]) -> None:
         from orchestrator.parts.step import try_step
 
         for part in parts:
-            CHECKS[part.kind](e.run, part)
+            if part.kind in CHECKS:
+                CHECKS[part.kind](e.run, part)
         trace = e.settings.execution.compile != "off" and parts not in _traced
         try_step(e.run, parts, trace)
+        if e.run.measures:  # ours too: a user's model may not show what they look at
+            measure.check(e.run)
         _passed.add(e.run.shape_id)
         _traced.update({parts} if trace else ())

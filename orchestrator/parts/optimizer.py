@@ -174,15 +174,21 @@ def _require_vmap(part: Part, optim, shapes, params_P, grad_P, rates) -> None:
 
 
 def _require_device(part: Part, optim, shapes, count, dtype, rates) -> None:
-    """Tensors are made where the parameters are, so that a GPU can train."""
+    """Tensors are made where the parameters are: the meta device stands for a GPU."""
     import torch
+
+    from orchestrator.parts.devices import Mixed, OneDevice
 
     params_P = torch.zeros(count, dtype=dtype, device="meta")
     rates = {n: x.to("meta") for n, x in rates.items()}
     one = torch.ones((), dtype=dtype, device="meta")
     try:
-        with guarded(part, "fails"):
+        with OneDevice():
             optim.update(params_P, params_P, optim.init(params_P, shapes), shapes, one, **rates)
-    except Exception as e:  # noqa: BLE001 (an operation that this stand-in for a GPU lacks)
-        mixed = any(w in str(e) for w in ("same device", "two devices", "expected device"))
-        part.require(not mixed, "mixes devices: make every tensor on that of the parameters")
+    except Mixed as e:
+        raise part.fault(
+            f"makes a tensor on the CPU that meets the parameters' device in {e}: use "
+            "device=params_P.device"
+        ) from e
+    except Exception:  # noqa: BLE001 (it ran above: this is an operation that meta tensors lack)
+        return

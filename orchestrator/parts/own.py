@@ -63,6 +63,7 @@ def user_parts(run: RunConfig) -> list[Part]:
         named.append(("operator", "model.momentum.operator", momentum.operator))
         named.append(("attention", "model.attention", run.model.attention))
     named.append(("optimizer", "optim._target_", target(run.optim)))
+    named += [("measure", "measures", path) for path in run.measures if "." in path]
     return [Part(kind, key, path) for kind, key, path in named if path and not ours(path)]
 
 

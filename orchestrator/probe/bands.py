@@ -23,8 +23,9 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from orchestrator.models.trace import Layer
 from orchestrator.probe.spectra import SEGMENT, behind_start, periodograms, taper
-from orchestrator.probe.trained import Layer, Trained
+from orchestrator.probe.trained import Trained
 
 RESAMPLES = 400
 """Bootstrap samples of the sequences."""

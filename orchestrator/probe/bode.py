@@ -18,8 +18,9 @@ from orchestrator.config import RunConfig
 from orchestrator.errors import UserError
 from orchestrator.models.momentum import causal_filter
 from orchestrator.models.taps import filter_taps
+from orchestrator.models.trace import Layer
 from orchestrator.parts.own import locate
-from orchestrator.probe.trained import Layer, Trained
+from orchestrator.probe.trained import Trained
 
 FREQUENCIES = 129
 """From DC to Nyquist."""

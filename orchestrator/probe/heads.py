@@ -16,8 +16,9 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from orchestrator.models.trace import Layer
 from orchestrator.models.transformer import Transformer
-from orchestrator.probe.trained import Layer, Trained
+from orchestrator.probe.trained import Trained
 
 
 def head_rows(model: Trained, tokens_BT: Tensor, layers: list[Layer]) -> pd.DataFrame:

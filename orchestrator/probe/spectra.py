@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from orchestrator.config import Model
-from orchestrator.probe.trained import Layer, Trained
+from orchestrator.models.trace import Layer
+from orchestrator.probe.trained import Trained
 
 SEGMENT = 64
 """Longest stretch that is transformed at once, and the number of frequencies."""

@@ -31,6 +31,7 @@ CURVES = pa.schema([
     ("eval_correct", pa.int64()), ("train_loss", pa.float64()), ("grad_norm", pa.float64()),
     ("lr", pa.float64()),
 ])  # fmt: skip
+"""Of every evaluation; a column for each measure follows."""
 BATCH = 65536
 """Evaluations in a row group, about."""
 
@@ -70,9 +71,10 @@ def collect(
         raise UserError(f"sweep {about['sweep']}: no run has finished in {store.root}")
     out.statuses = dict(Counter(table["status"].to_pylist()).most_common())
     about = {**about, "missing": out.missing}
+    curves = _schema(sources)
     for name, schema, batches in (
         ("table", table.schema, table.combine_chunks().to_batches()),
-        ("curves", CURVES, _batches(sources)),
+        ("curves", curves, _batches(sources, curves)),
     ):
         out.paths.append(write_batches(folder / f"{name}.parquet", schema, batches, about))
         if csv:
@@ -176,21 +178,29 @@ def _describe(pack: Pack, slot: int, sweep: str, member: Member) -> dict[str, An
     }  # fmt: skip
 
 
-def _batches(sources: list[_Source]) -> Iterator[pa.RecordBatch]:
-    """The evaluations, in batches."""
-    columns: dict[str, list[Any]] = {name: [] for name in CURVES.names}
+def _schema(sources: list[_Source]) -> pa.Schema:
+    """CURVES and what any of the runs measured."""
+    rows = (made.last for source in sources for made in source.committed)
+    names = dict.fromkeys(name for row in rows for name in row.get("measures", ()))
+    return pa.schema([*CURVES, *((name, pa.float64()) for name in names)])
+
+
+def _batches(sources: list[_Source], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """The evaluations, in batches; null where a run did not measure."""
+    columns: dict[str, list[Any]] = {name: [] for name in schema.names}
     for source in sources:
         for row in _evaluations(source):
             mine = [i for i, slot in enumerate(slots(row)) if slot in source.runs]
             columns["run_id"] += [source.runs[row["first"] + i] for i in mine]
-            for name in CURVES.names[1:]:
-                value = row[name]
+            measured = dict.fromkeys(schema.names[len(CURVES) :]) | row.get("measures", {})
+            for name in schema.names[1:]:
+                value = row[name] if name in CURVES.names else measured[name]
                 each = [value[i] for i in mine] if isinstance(value, list) else [value] * len(mine)
                 columns[name] += each
         if len(columns["run_id"]) >= BATCH:
-            yield pa.record_batch(list(columns.values()), schema=CURVES)
-            columns = {name: [] for name in CURVES.names}
-    yield pa.record_batch(list(columns.values()), schema=CURVES)
+            yield pa.record_batch(list(columns.values()), schema=schema)
+            columns = {name: [] for name in schema.names}
+    yield pa.record_batch(list(columns.values()), schema=schema)
 
 
 def _evaluations(source: _Source) -> Iterator[dict[str, Any]]:

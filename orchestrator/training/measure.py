@@ -19,13 +19,13 @@ from orchestrator.training.step import Core
 
 def evaluation_row(
     core: Core, evaluate, state: SliceState, taps: Tensor, batches: list, norm: Tensor,
-    runs: list[RunConfig], slots: Slots,
+    measured: dict[str, list[float]], runs: list[RunConfig], slots: Slots,
 ) -> dict[str, Any]:  # fmt: skip
     """One row of curves.jsonl: lists over the slice's members, padding left out.
 
     Losses in nats a scored token; train_loss is the mean since the row before; wall_s the slice's
     seconds so far. A learned filter's values stand under `gamma` or `taps`, one nested list
-    (layers, heads[, lags]) a member.
+    (layers, heads[, lags]) a member; the measures' by name under `measures`.
     """
     loss = torch.zeros_like(state.loss_sum)
     correct = torch.zeros(slots.width, dtype=torch.int64, device=loss.device)
@@ -51,6 +51,7 @@ def evaluation_row(
         "lr": [runs[i].optim.lr * factor for i in slots.members],
         "wall_s": state.wall_s,
         **learned(core, state.params[:n]),
+        "measures": {k: v[:n] for k, v in measured.items()},
     }
 
 
@@ -85,6 +86,7 @@ def result_rows(state: SliceState, runs: list[RunConfig], slots: Slots) -> list[
             "steps": state.step,
             "tokens": last["tokens"],
             "wall_s": state.wall_s / len(slots.members),
+            **{k: v[i] for k, v in last["measures"].items()},
             **{f"learned_{k}": json.dumps(last[k][i]) for k in ("gamma", "taps") if k in last},
         })  # fmt: skip
     return out

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -29,6 +30,7 @@ from orchestrator.training import checkpoint
 from orchestrator.training.compiled import Compiled
 from orchestrator.training.data import curve_batches, evaluation_batches, training_batches
 from orchestrator.training.measure import evaluation_row, result_rows
+from orchestrator.training.measures import Measures
 from orchestrator.training.memory import InParts
 from orchestrator.training.native import Native
 from orchestrator.training.schedule import evaluation_steps, learning_rate_factor
@@ -64,12 +66,23 @@ def device_name(device: torch.device) -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
-_made: dict[tuple, tuple[Core, Callable, Callable]] = {}
+@dataclass(frozen=True)
+class Functions:
+    """What trains a shape: its core, and functions over a slice of runs."""
+
+    core: Core
+    advance: Callable
+    """slices.stepwise"""
+    evaluate: Callable
+    """step.over_runs"""
+    measures: Measures
 
 
-def functions(pack: Pack, run: RunConfig, device: torch.device) -> tuple[Core, Callable, Callable]:
-    """A pack's core, and how a slice of its runs advances (slices.stepwise) and is evaluated; `run`
-    is one of them.
+_made: dict[tuple, Functions] = {}
+
+
+def functions(pack: Pack, run: RunConfig, device: torch.device) -> Functions:
+    """How a slice of a pack's runs, of which `run` is one, is trained and evaluated.
 
     Those of a process's last shape are kept: packs of one shape compile once.
     """
@@ -81,6 +94,7 @@ def functions(pack: Pack, run: RunConfig, device: torch.device) -> tuple[Core, C
         _made.clear()
         core = Core(run, device)
         step, evaluate = over_runs(core)
+        measures = Measures(core, run)
         if native:
             if (why := trouble()) is not None:
                 raise RuntimeError(
@@ -88,13 +102,13 @@ def functions(pack: Pack, run: RunConfig, device: torch.device) -> tuple[Core, C
                     "mend that here, or train it on a machine like the one it was planned on"
                 )
             ours = Native(run)
-            _made[key] = core, ours.advance, ours.evaluate
+            _made[key] = Functions(core, ours.advance, ours.evaluate, measures)
         else:
             steps = InParts(lambda: Compiled(step) if frozen.compile else step, STEP_SHARED)
             evaluations = InParts(
                 lambda: Compiled(evaluate) if often else evaluate, EVALUATE_SHARED
             )
-            _made[key] = core, stepwise(steps), evaluations
+            _made[key] = Functions(core, stepwise(steps), evaluations, measures)
     return _made[key]
 
 
@@ -138,7 +152,9 @@ class PackTrainer:
         torch.set_num_threads(pack.frozen.threads)
         torch.set_flush_denormal(True)  # denormal moments cost 10-100 times a normal product
         self.fabric = make_fabric(execution, self.shape.precision)
-        self.core, self.advance, self.evaluate = functions(pack, self.shape, self.fabric.device)
+        made = functions(pack, self.shape, self.fabric.device)
+        self.core, self.advance, self.evaluate = made.core, made.advance, made.evaluate
+        self.measures = made.measures
         self.batches = evaluation_batches(self.shape, self.fabric.device)
         self.seeds = _seeds(self.runs, pack.frozen.width)
 
@@ -199,8 +215,9 @@ class PackTrainer:
         begun = time.monotonic()
         last = state.step == self.shape.budget.steps
         batches = self.batches if last else self.batches[: curve_batches(self.shape)]
+        measured = self.measures(state.params, tensors.taps, self.batches)
         row = evaluation_row(
-            self.core, self.evaluate, state, tensors.taps, batches, norm, self.runs, slots
+            self.core, self.evaluate, state, tensors.taps, batches, norm, measured, self.runs, slots
         )
         state.rows.append(row)
         state.loss_since.zero_()

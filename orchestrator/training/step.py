@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -69,9 +70,12 @@ class Core:
         """Views {name: tensor} of the flat vector."""
         return split(params_P, self.sizes)
 
-    def logits(self, params: dict[str, Tensor], taps: Tensor, tokens: Tensor) -> Tensor:
-        """(B, scored, V), in the parameters' type."""
-        return logits_of(self.module, self.scored, params, taps, tokens).to(self.dtype)
+    def logits(
+        self, params: dict[str, Tensor], taps: Tensor, tokens: Tensor,
+        trace: list[Any] | None = None,
+    ) -> Tensor:  # fmt: skip
+        """(B, scored, V), in the parameters' type; `trace` as of models.module.logits_of."""
+        return logits_of(self.module, self.scored, params, taps, tokens, trace).to(self.dtype)
 
     def step(
         self, params_P: Tensor, taps: Tensor, clip: Tensor, hyper: dict[str, Tensor],

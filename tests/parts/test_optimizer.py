@@ -90,7 +90,7 @@ BROKEN = {
     "branches on the step": (source(update="if step > 10: lr = lr / 2\n" + new()),
                              "fails under vmap"),
     "another device": (source(update=new(params="params_P - lr * grad_P * torch.ones("
-                                         "grad_P.shape)")), "mixes devices"),
+                                         "grad_P.shape)")), "meets the parameters' device"),
     "detours over numpy": (source(update="g = torch.from_numpy(grad_P.numpy())\n"
                                   + new(params="params_P - lr * g")), "fails under vmap"),
 }  # fmt: skip

@@ -24,6 +24,7 @@ from orchestrator.records.packs import Frozen, freeze, new_pack
 from orchestrator.records.store import Store
 from orchestrator.settings import Execution
 from orchestrator.tasks.recall import Recall
+from orchestrator.training.checkpoint import saved
 from orchestrator.training.compiled import Compiled
 from orchestrator.training.data import training_batches
 from orchestrator.training.memory import InParts
@@ -236,7 +237,7 @@ def test_training_goes_on_bit_for_bit_from_a_checkpoint(optim, tmp_path: Path):
             trainer = PackTrainer(pack, tries[-1], execution, clock.report, clock.stopping)
             done = set(results(tries[:-1]))
             try:
-                trainer.train(done, tries[-2].checkpoint if len(tries) > 1 else None)
+                trainer.train(done, saved(tries[:-1]))
                 break
             except Stopped:
                 assert name == "stopped"
