@@ -1,21 +1,26 @@
-"""What submitit runs on a node: a worker that hears Slurm's signals and comes back by itself.
+"""What a Slurm task runs: a worker that hears Slurm's signals and comes back by itself.
 
-The time limit's signal (and preemption's, where the cluster sends it) ends in a checkpoint and
-submitit's requeue, the only requeue that is ours. SIGTERM ends in a checkpoint; whether the job
-comes back is then Slurm's to decide. It carries strings and numbers alone.
+The time limit's signal (and preemption's, where the cluster sends it) ends in a checkpoint and in
+`scontrol requeue`, the only requeue that is ours. SIGTERM ends in a checkpoint; whether the job
+comes back is then Slurm's to decide. All it is told stands in the text of the job's script, of
+which Slurm keeps a copy of its own: nothing that others can write is run.
 """
 
 from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
+from argparse import Namespace
+from pathlib import Path
 from types import FrameType
-from typing import Any
 
+from orchestrator.launch.worker import arguments, work
 from orchestrator.records.attempts import attempts
-from orchestrator.records.store import Store, open_store, share_alike
+from orchestrator.records.store import Store, open_store
 
 KILL_S = 600.0
 """Seconds to wait after SIGTERM for the kill: leaving by itself would look like a job that is done,
@@ -24,75 +29,27 @@ LAST_S = 10
 """Seconds before the time limit at which it requeues even where training has not stopped yet."""
 MOST_IN_VAIN = 3
 """Time limits in a row that may come before a first checkpoint; then the job fails."""
+ASK_S = 5.0
+"""Seconds between two tries to reach the controller for a requeue."""
 
 
 class Job:
-    """A callable for submitit: trains packs, is requeued, finds its state in the records."""
+    """One start of a task: its packs, and what Slurm has told it so far."""
 
-    def __init__(
-        self, store: str, packs: list[str], execution: dict[str, Any], sweep: str,
-        tracking: dict[str, Any], signal_s: int,
-    ) -> None:  # fmt: skip
-        self.store, self.packs, self.execution = store, packs, execution
-        self.sweep, self.tracking, self.signal_s = sweep, tracking, signal_s
-        self.in_vain = 0
-
-    def __call__(self) -> int:
-        """Train; returns 0. Raises: RuntimeError where a pack failed, so that Slurm says FAILED."""
-        from submitit import JobEnvironment
-
-        from orchestrator.launch.worker import run
-        from orchestrator.settings import Execution, Tracking
-        from orchestrator.tracking.beside import beside
-
-        paths = JobEnvironment().paths
-        os.environ["ORCHESTRATOR_LOG"] = str(paths.stdout)
-        store = open_store(self.store)
-        if not store.packs.is_dir():
-            raise RuntimeError(
-                f"store {store.root} is not there on node {os.environ.get('SLURMD_NODENAME')}: "
-                "set ORCHESTRATOR_STORE to a folder that the nodes share"
-            )
-        share_alike(store)
-        # What a kill in the middle of submitit's own checkpoint leaves; it would stop the next.
-        stale = paths.submitted_pickle.with_name(f"{paths.submitted_pickle.name}.save_tmp")
-        stale.unlink(missing_ok=True)
-        signals = _Signals(self, store)
-        sink = beside(store, self.sweep, Tracking(**self.tracking))
-        try:
-            execution = Execution(**self.execution)
-            failed = run(store, self.packs, execution, signals.stop.is_set, sink)
-        finally:
-            if sink is not None:
-                sink.close()
-        signals.obey()
-        if failed:
-            raise RuntimeError(f"{failed} of {len(self.packs)} packs failed")
-        return 0
-
-    def checkpoint(self) -> Any:
-        """What submitit runs after the requeue: the same."""
-        from submitit.helpers import DelayedSubmission
-
-        return DelayedSubmission(self)
-
-
-class _Signals:
-    """Turns signals into a request to stop, and afterwards does what the signal was for."""
-
-    def __init__(self, job: Job, store: Store) -> None:
+    def __init__(self, store: Store, packs: list[str], signal_s: int, folder: Path) -> None:
+        self.store, self.packs, self.signal_s = store, packs, signal_s
+        self.task = task_name(os.environ)
+        self.in_vain = folder / f"{self.task}.in-vain"
         self.stop = threading.Event()
-        self.requeue, self.terminated = False, False
-        self.job, self.store, self.begun = job, store, time.time()
-        self.submitit = signal.getsignal(signal.SIGUSR2)
+        self.requeued, self.terminated, self.begun = False, False, time.time()
         signal.signal(signal.SIGUSR2, self._limit)
         signal.signal(signal.SIGALRM, self._late)
         signal.signal(signal.SIGTERM, self._terminate)
 
     def _limit(self, signum: int, frame: FrameType | None) -> None:
-        self.requeue = True
+        self.requeued = True
         self.stop.set()
-        signal.alarm(max(1, self.job.signal_s - LAST_S))
+        signal.alarm(max(1, self.signal_s - LAST_S))
 
     def _terminate(self, signum: int, frame: FrameType | None) -> None:
         self.terminated = True
@@ -103,28 +60,84 @@ class _Signals:
 
         Raises: RuntimeError where it came to none, time and again.
         """
-        self.job.in_vain = 0 if self._moved() else self.job.in_vain + 1
-        if self.job.in_vain >= MOST_IN_VAIN:
-            self.requeue = False
+        count = 0 if self._moved() else 1 + int(_text(self.in_vain) or 0)
+        self.in_vain.write_text(str(count))
+        if count >= MOST_IN_VAIN:
+            self.requeued = False
             raise RuntimeError(
-                f"cluster.time is too short: {self.job.in_vain} times in a row the time limit came "
-                "before the first checkpoint"
+                f"cluster.time is too short: {count} times in a row the time limit came before the "
+                "first checkpoint"
             )
-        self.submitit(signal.SIGUSR2, frame)
+        self.requeue()
 
     def _moved(self) -> bool:
         """Whether this start of the job has left a checkpoint or a result."""
         mine = (
-            a for p in self.job.packs for a in attempts(self.store, p)
+            a for p in self.packs for a in attempts(self.store, p)
             if a.claim["time"] >= self.begun
         )  # fmt: skip
         return any(a.checkpoint.exists() or a.committed() for a in mine)
 
+    def requeue(self) -> None:
+        """Have Slurm start the task again, and leave. Raises: RuntimeError where it refuses."""
+        end = time.monotonic() + self.signal_s
+        while True:
+            done = subprocess.run(
+                ["scontrol", "requeue", self.task], capture_output=True, text=True, check=False
+            )
+            if done.returncode == 0:
+                print(f"requeued {self.task}", file=sys.stderr, flush=True)
+                sys.exit(255)  # Slurm ends it in any case
+            if self.terminated:  # preemption: it is requeued already, and about to be killed
+                time.sleep(KILL_S)
+            if time.monotonic() > end:
+                raise RuntimeError(f"scontrol requeue {self.task}: {done.stderr.strip()}")
+            time.sleep(ASK_S)
+
     def obey(self) -> None:
         """Requeue, or wait for the kill, where a signal came."""
         signal.alarm(0)
-        if self.requeue:
-            self.job.in_vain = 0
-            self.submitit(signal.SIGUSR2, None)  # requeues and exits
+        if self.requeued:
+            self.in_vain.unlink(missing_ok=True)
+            self.requeue()
         elif self.terminated:
             time.sleep(KILL_S)
+
+
+def task_name(env: os._Environ[str] | dict[str, str]) -> str:
+    """The number of this task as Slurm's commands want it."""
+    if "SLURM_ARRAY_JOB_ID" in env:
+        return f"{env['SLURM_ARRAY_JOB_ID']}_{env['SLURM_ARRAY_TASK_ID']}"
+    return env["SLURM_JOB_ID"]
+
+
+def log_name(task: str) -> str:
+    """File name of the log of a task; Slurm's %A_%a may stand in the task's place."""
+    return f"{task}_0_log.out"
+
+
+def _text(path: Path) -> str:
+    return path.read_text() if path.exists() else ""
+
+
+def main() -> None:
+    parser = arguments("python -m orchestrator.launch.job")
+    parser.add_argument("--signal-s", type=int, required=True)
+    parser.add_argument("--folder", type=Path, required=True)
+    args: Namespace = parser.parse_args()
+    store = open_store(args.store)
+    job = Job(store, args.packs, args.signal_s, args.folder)
+    os.environ["ORCHESTRATOR_LOG"] = str(args.folder / log_name(job.task))
+    if not store.packs.is_dir():
+        sys.exit(
+            f"store {store.root} is not there on node {os.environ.get('SLURMD_NODENAME')}: "
+            "set ORCHESTRATOR_STORE to a folder that the nodes share"
+        )
+    failed = work(store, args, job.stop.is_set)
+    job.obey()
+    if failed:
+        sys.exit(f"{failed} of {len(args.packs)} packs failed")
+
+
+if __name__ == "__main__":
+    main()

@@ -62,7 +62,7 @@ class Local:
         logs = [log_folder / f"{stamp}-worker{i}.log" for i in range(count)]
         workers = []
         for i in range(count):
-            words = command(store, ids[i:] + ids[:i], self.settings, sweep)
+            words = [*command(store, self.settings, sweep), *ids[i:], *ids[:i]]
             workers.append(_start(words, logs[i], self.settings.execution.threads, i))
         signal.signal(signal.SIGTERM, _interrupt)
         try:
@@ -97,7 +97,7 @@ def _start(words: list[str], log: Path, threads: int, index: int) -> subprocess.
         env["CUDA_VISIBLE_DEVICES"] = gpus[index % len(gpus)]
     with open(log, "wb") as f:
         return subprocess.Popen(
-            [*words, "--die-with-parent"], stdout=f, stderr=subprocess.STDOUT, env=env
+            [*words, f"--parent={os.getpid()}"], stdout=f, stderr=subprocess.STDOUT, env=env
         )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from orchestrator.cluster import Cluster
 from orchestrator.errors import UserError
+from orchestrator.records.slurm_environment import environment
 from orchestrator.settings import Execution, Settings
 
 
@@ -25,12 +26,10 @@ def require(settings: Settings) -> None:
             "cluster=slurm: no sbatch on the PATH; submit from the cluster's login node, "
             "or train here with cluster=local"
         )
-    flags = options(cluster, settings.execution)
-    words = [f"--{k}" if v is True else f"--{k}={v}" for k, v in flags.items()]
     try:
         done = subprocess.run(
-            ["sbatch", "--test-only", *words, "--wrap=true"],
-            capture_output=True, text=True, timeout=60, check=False,
+            ["sbatch", "--test-only", *flags(cluster, settings.execution), "--wrap=true"],
+            capture_output=True, text=True, timeout=60, check=False, env=environment(),
         )  # fmt: skip
     except subprocess.TimeoutExpired as e:
         raise UserError("cluster=slurm: sbatch does not answer; nothing was queued") from e
@@ -49,6 +48,12 @@ def options(cluster: Cluster, execution: Execution) -> dict[str, Any]:
     return {k: v for k, v in words.items() if v is not None}
 
 
+def flags(cluster: Cluster, execution: Execution) -> list[str]:
+    """The same as words of a command line."""
+    words = options(cluster, execution).items()
+    return [f"--{k}" if v is True else f"--{k}={v}" for k, v in words if v is not False]
+
+
 def _named() -> list[dataclasses.Field]:
     """The cluster's keys that stand for an option of sbatch."""
     return [f for f in dataclasses.fields(Cluster) if f.metadata.get("sbatch")]
@@ -57,8 +62,9 @@ def _named() -> list[dataclasses.Field]:
 def max_array_size() -> int:
     """Most tasks in one array, by the cluster's configuration; 1 where it has no arrays."""
     done = subprocess.run(
-        ["scontrol", "show", "config"], capture_output=True, text=True, timeout=60, check=False
-    )
+        ["scontrol", "show", "config"], capture_output=True, text=True, timeout=60, check=False,
+        env=environment(),
+    )  # fmt: skip
     match = re.search(r"MaxArraySize\s*=\s*(\d+)", done.stdout)
     return max(1, int(match.group(1))) if match else 1
 
@@ -78,6 +84,7 @@ def refused(text: str, cluster: Cluster) -> str:
 
 def _partitions() -> str:
     done = subprocess.run(
-        ["sinfo", "-h", "-o", "%R"], capture_output=True, text=True, timeout=60, check=False
-    )
+        ["sinfo", "-h", "-o", "%R"], capture_output=True, text=True, timeout=60, check=False,
+        env=environment(),
+    )  # fmt: skip
     return ", ".join(sorted(set(done.stdout.split()))) or "not known"

@@ -1,14 +1,14 @@
-"""A Slurm cluster: the plan's packs as job arrays, handed over through submitit, and left alone.
+"""A Slurm cluster: the plan's packs as job arrays, handed to sbatch as text, and left alone.
 
 Submitting returns once sbatch has taken the jobs; everything after that happens between Slurm,
-the jobs and the records. No result of submitit's is ever waited for.
+the jobs and the records.
 """
 
 from __future__ import annotations
 
-import contextlib
 import heapq
-import io
+import shlex
+import subprocess
 import sys
 import time
 import uuid
@@ -17,19 +17,21 @@ from pathlib import Path
 
 from orchestrator.cost import train_flops
 from orchestrator.errors import UserError
-from orchestrator.launch.job import Job
+from orchestrator.launch.job import log_name
 from orchestrator.launch.progress import Progress
-from orchestrator.launch.sbatch import max_array_size, options, refused, require
+from orchestrator.launch.sbatch import flags, max_array_size, refused, require
 from orchestrator.launch.state import unfinished_state
+from orchestrator.launch.worker import command
 from orchestrator.records.attempts import attempts, results
 from orchestrator.records.jobs import abandoned, holders, new_array, passed, record
 from orchestrator.records.packs import Pack
-from orchestrator.records.queue import cancel_task
+from orchestrator.records.queue import cancel_task, forget, queued
+from orchestrator.records.slurm_environment import environment
 from orchestrator.records.store import Store
 from orchestrator.settings import Settings
 
-TIMEOUTS = 1_000_000
-"""How often submitit may requeue a job: as often as it takes."""
+SBATCH_S = 300.0
+"""Seconds that sbatch may take; a controller that is restarted makes it wait."""
 SILENT_S = 600.0
 """Seconds without an answer of squeue after which `cluster.wait` gives up waiting."""
 
@@ -70,17 +72,17 @@ class Slurm:
         shares = balanced(packs, cluster.max_jobs)
         size = max_array_size()
         groups = [shares[i : i + size] for i in range(0, len(shares), size)]
-        queued = 0
+        taken = 0
         for group in groups:
             try:
                 number = _submit(store, sweep, self.settings, group, len(shares))
             except OSError as e:
                 raise UserError(
-                    f"{e.filename or store.root}: {e.strerror}; {_so_far(queued)}"
+                    f"{e.filename or store.root}: {e.strerror}; {_so_far(taken)}"
                 ) from e
             except RuntimeError as e:
-                raise UserError(f"{refused(str(e), cluster)}; {_so_far(queued)}") from e
-            queued += len(group)
+                raise UserError(f"{refused(str(e), cluster)}; {_so_far(taken)}") from e
+            taken += len(group)
             count = sum(map(len, group))
             print(f"queued: {count} packs in {len(group)} jobs of array {number}", file=sys.stderr)
         if cluster.wait:
@@ -107,39 +109,71 @@ def _price(pack: Pack) -> float:
 
 
 def _submit(store: Store, sweep: str, settings: Settings, group: list[list[str]], jobs: int) -> str:
-    """Hand one array to sbatch; returns its number."""
-    from submitit import SlurmExecutor
+    """Hand one array to sbatch; returns its number.
 
-    cluster, execution = settings.cluster, settings.execution
+    Raises: RuntimeError with sbatch's words where it refuses.
+    """
+    cluster = settings.cluster
     unique = uuid.uuid4().hex[:12]
     folder = Path(cluster.logs or store.logs).absolute() / sweep / f"slurm-{unique}"
     folder.mkdir(parents=True)
-    flags = options(cluster, execution)
     array = new_array(sweep, unique, group, folder)
-    with contextlib.redirect_stderr(io.StringIO()):  # it prints what it raises, too
-        executor = SlurmExecutor(folder, max_num_timeout=TIMEOUTS)
-        share = (cluster.parallelism or jobs) * len(group) / jobs
-        executor.update_parameters(
-            job_name=array.name, time=flags.pop("time"), signal_delay_s=cluster.signal_s,
-            array_parallelism=max(1, round(share)), stderr_to_stdout=True,
-            setup=[f"export OMP_NUM_THREADS={execution.threads}",
-                   f"export MKL_NUM_THREADS={execution.threads}",
-                   "export SRUN_CPUS_PER_TASK=$SLURM_CPUS_PER_TASK", *cluster.setup],
-            additional_parameters=flags,
+    text = script(store, sweep, settings, group, folder)
+    (folder / "job.sh").write_text(text)  # for people: Slurm gets the text itself
+    share = max(1, round((cluster.parallelism or jobs) * len(group) / jobs))
+    words = [
+        "sbatch", "--parsable", f"--job-name={array.name}", f"--array=0-{len(group) - 1}%{share}",
+        f"--output={escaped(folder)}/{log_name('%A_%a')}", "--open-mode=append",
+        f"--signal=USR2@{cluster.signal_s}", *flags(cluster, settings.execution),
+    ]  # fmt: skip
+    record(store, array)
+    try:
+        done = subprocess.run(
+            words, input=text, capture_output=True, text=True, timeout=SBATCH_S, check=False,
+            env=environment(),
         )  # fmt: skip
-        record(store, array)
-        submitted = executor.submit_array([
-            Job(str(store.root), packs, vars(execution), sweep, vars(settings.tracking),
-                cluster.signal_s)
-            for packs in group
-        ])  # fmt: skip
-    return submitted[0].job_id.partition("_")[0]
+        said, number = done.stderr, done.stdout.strip().partition(";")[0]
+    except subprocess.TimeoutExpired:
+        said, number = f"no answer for {SBATCH_S:.0f} s", ""
+    if number.isdigit():
+        return number
+    forget()
+    taken = queued([array.name])  # it may fail after it has queued them
+    if taken:
+        print(f"sbatch: {said.strip()}; the jobs are queued all the same", file=sys.stderr)
+        return str(next(iter(taken)).job)
+    raise RuntimeError(said)
 
 
-def _so_far(queued: int) -> str:
-    if not queued:
+def script(
+    store: Store, sweep: str, settings: Settings, group: list[list[str]], folder: Path
+) -> str:
+    """The jobs as text: what each task of an array trains, and how."""
+    cluster, threads = settings.cluster, settings.execution.threads
+    words = [*command(store, settings, sweep, "job"), f"--signal-s={cluster.signal_s}",
+             f"--folder={folder}"]  # fmt: skip
+    return "\n".join([
+        "#!/bin/bash",
+        f"export OMP_NUM_THREADS={threads} MKL_NUM_THREADS={threads}",
+        "export SRUN_CPUS_PER_TASK=$SLURM_CPUS_PER_TASK",
+        *cluster.setup,
+        "case $SLURM_ARRAY_TASK_ID in",
+        *(f'{i}) packs="{" ".join(packs)}" ;;' for i, packs in enumerate(group)),
+        "esac",
+        f"srun --unbuffered {shlex.join(words)} $packs",
+        "",
+    ])  # fmt: skip
+
+
+def escaped(folder: Path) -> str:
+    """A folder as sbatch wants it in a file name's pattern."""
+    return str(folder).replace("%", "%%")
+
+
+def _so_far(taken: int) -> str:
+    if not taken:
         return "nothing was queued; submit again"
-    return f"{queued} jobs were queued before; submit again to queue the rest"
+    return f"{taken} jobs were queued before; submit again to queue the rest"
 
 
 def _wait(store: Store, packs: list[Pack]) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from orchestrator.launch.job import log_name
 from orchestrator.launch.state import unfinished_state
 from orchestrator.records.attempts import Attempt, attempts, results
 from orchestrator.records.jobs import Holder, JobArray, held_back, holders, job_arrays
@@ -123,7 +124,7 @@ def _dead(
         log = tries[-1].claim.get("log") if tries else None
         if log is None and array is not None:
             name = _job(task.job, task.task) if task else "*"
-            log = str(Path(array.logs) / f"{name}_0_log.out")
+            log = str(Path(array.logs) / log_name(name))
         out.append({"pack": pack_id, "state": state, "why": why, "log": log})
     return out
 

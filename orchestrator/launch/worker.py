@@ -30,13 +30,35 @@ from orchestrator.settings import Execution, Settings, Tracking
 from orchestrator.tracking.beside import Beside, beside
 
 
-def command(store: Store, pack_ids: list[str], settings: Settings, sweep: str) -> list[str]:
-    """The command line of a job that trains these packs of a sweep."""
+def command(store: Store, settings: Settings, sweep: str, module: str = "worker") -> list[str]:
+    """The command line of a job of a sweep, to be followed by the packs that it trains."""
     return [
-        sys.executable, "-m", "orchestrator.launch.worker", "--store", str(store.root),
+        sys.executable, "-u", "-m", f"orchestrator.launch.{module}", "--store", str(store.root),
         "--execution", json.dumps(vars(settings.execution)), "--sweep", sweep,
-        "--tracking", json.dumps(vars(settings.tracking)), *pack_ids,
+        "--tracking", json.dumps(vars(settings.tracking)),
     ]  # fmt: skip
+
+
+def arguments(program: str) -> argparse.ArgumentParser:
+    """What reads that command line."""
+    parser = argparse.ArgumentParser(prog=program)
+    parser.add_argument("--store", type=Path, required=True)
+    parser.add_argument("--execution", type=json.loads, required=True)
+    parser.add_argument("--sweep", default="")
+    parser.add_argument("--tracking", type=json.loads, default={})
+    parser.add_argument("packs", nargs="+")
+    return parser
+
+
+def work(store: Store, args: argparse.Namespace, stopping: Callable[[], bool]) -> int:
+    """Train the packs that the command line names, tracked where it says so; how many failed."""
+    share_alike(store)
+    sink = beside(store, args.sweep, Tracking(**args.tracking))
+    try:
+        return run(store, args.packs, Execution(**args.execution), stopping, sink)
+    finally:
+        if sink is not None:
+            sink.close()
 
 
 def run(
@@ -149,36 +171,27 @@ class _Heartbeat:
         self.thread.join()
 
 
-def _die_with_parent() -> None:
-    """Have the kernel send SIGTERM when the submitting process is gone (Linux)."""
+def _die_with(parent: int) -> None:
+    """Have the kernel send SIGTERM when the submitting process is gone (Linux).
+
+    `parent`: its number, which is 1 in a container without an init.
+    """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, signal.SIGTERM)
-        if os.getppid() == 1:
+        if os.getppid() != parent:
             sys.exit(143)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m orchestrator.launch.worker")
-    parser.add_argument("--store", type=Path, required=True)
-    parser.add_argument("--execution", type=json.loads, required=True)
-    parser.add_argument("--sweep", default="")
-    parser.add_argument("--tracking", type=json.loads, default={})
-    parser.add_argument("--die-with-parent", action="store_true")
-    parser.add_argument("packs", nargs="+")
+    parser = arguments("python -m orchestrator.launch.worker")
+    parser.add_argument("--parent", type=int, metavar="PID", help="end when this process ends")
     args = parser.parse_args()
-    if args.die_with_parent:
-        _die_with_parent()
+    if args.parent is not None:
+        _die_with(args.parent)
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the submitting process decides
-    store = open_store(args.store)
-    share_alike(store)
-    sink = beside(store, args.sweep, Tracking(**args.tracking))
-    try:
-        failed = run(store, args.packs, Execution(**args.execution), stop.is_set, sink)
-    finally:
-        if sink is not None:
-            sink.close()
+    failed = work(open_store(args.store), args, stop.is_set)
     sys.exit(1 if failed else 143 if stop.is_set() else 0)
 
 

@@ -13,6 +13,8 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from orchestrator.records.slurm_environment import environment
+
 ANSWER_S = 15.0
 """Seconds that squeue or sacct may take."""
 FRESH_S = 2.0
@@ -108,7 +110,7 @@ def cancel(names: Iterable[str]) -> None:
     """scancel of all jobs of these names. Raises: subprocess.SubprocessError."""
     for name in names:
         subprocess.run(["scancel", f"--name={name}"], check=True, capture_output=True, text=True,
-                       timeout=ANSWER_S)  # fmt: skip
+                       timeout=ANSWER_S, env=environment())  # fmt: skip
     forget()
 
 
@@ -142,7 +144,9 @@ def _run(words: list[str]) -> str | None:
     if shutil.which(words[0]) is None:
         return None
     try:
-        done = subprocess.run(words, capture_output=True, text=True, timeout=ANSWER_S, check=False)
+        done = subprocess.run(
+            words, capture_output=True, text=True, timeout=ANSWER_S, check=False, env=environment()
+        )
     except subprocess.TimeoutExpired:
         return None
     return done.stdout if done.returncode == 0 else None
