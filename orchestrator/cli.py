@@ -100,6 +100,11 @@ def _parser() -> argparse.ArgumentParser:
         "name", nargs="?", metavar="GROUP|RUN",
         help="model, model.momentum, task=hops, optim.lr, ..., or a run's id; without: everything",
     ).completer = _complete("configured")  # fmt: skip
+    retry.add_argument(
+        "--replan",
+        action="store_true",
+        help="in new packs: close those that can't be trained as frozen",
+    )
     for sub in (cancel, retry):
         _sweep(sub)
     logs.add_argument("run_id", metavar="RUN", help="a run's id, or the beginning of it")
@@ -247,7 +252,7 @@ def _cancel(args: argparse.Namespace) -> int:
 def _retry(args: argparse.Namespace) -> int:
     from orchestrator.launch import control
 
-    return control.retry(_recorded(args.sweep))
+    return control.retry(_recorded(args.sweep), args.replan)
 
 
 def _logs(args: argparse.Namespace) -> int:

@@ -27,7 +27,7 @@ class Cluster:
     """
 
     name: Literal["local", "slurm"] = "local"
-    """local: processes on this machine; slurm: job arrays through submitit."""
+    """local: processes on this machine; slurm: job arrays."""
     wait: bool = False
     """Wait for the results and return them (what an optimising Hydra sweeper needs)."""
     processes: int | None = None

@@ -47,8 +47,25 @@ class Execution:
     parts: str | None = None
     """Folder that parts of one's own are imported from, on every node; null: the working folder of
     the submission."""
+    retries: int = 2
+    """Times that a pack that fails is tried again by whoever waits for it: a submission on this
+    machine, or with cluster.wait=true. Below for each cause; null: this many."""
+    retries_crash: int | None = None
+    """An exception, or a process that was killed."""
+    retries_memory: int | None = None
+    """Out of memory; on Slurm each further job of the pack gets twice as much (cluster.memory)."""
+    retries_node: int | None = 20
+    """A node that failed, or a job that was preempted or stopped and did not come back."""
+    retries_hang: int | None = None
+    """No step for `stall_s` seconds."""
+    retries_device: int | None = None
+    """A GPU that was lost, or an error of its driver's."""
 
     def __post_init__(self) -> None:
+        for name in ("", "_crash", "_memory", "_node", "_hang", "_device"):
+            value = getattr(self, f"retries{name}")
+            if value is not None and value < 0:
+                raise UserError(f"execution.retries{name}={value}: must be 0 or more, or null")
         for name in ("threads", "width", "pack", "checkpoint_s", "stall_s"):
             _positive(getattr(self, name), f"execution.{name}")
         object.__setattr__(self, "parts", str(Path(self.parts or "").absolute()))

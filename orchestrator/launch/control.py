@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -11,91 +9,72 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.errors import UserError
-from orchestrator.launch.plan import Plan, Planned
-from orchestrator.launch.state import unfinished_state
+from orchestrator.launch.replan import anew, as_frozen, failed
+from orchestrator.launch.stop import cancel_mark, lives_here, stop
 from orchestrator.launch.submit import submit
-from orchestrator.parts.changes import require_unedited
-from orchestrator.parts.own import stand_in
-from orchestrator.records.attempts import attempts, results
-from orchestrator.records.jobs import holders, job_arrays, passed
-from orchestrator.records.liveness import boot_id, process_start
+from orchestrator.records.attempts import Attempt, attempts
+from orchestrator.records.jobs import job_arrays
 from orchestrator.records.load import load_run
-from orchestrator.records.manifests import Sweep, read_manifests, read_sweep
-from orchestrator.records.packs import all_packs, read_pack
+from orchestrator.records.manifests import Sweep, read_sweep
+from orchestrator.records.packs import all_packs
 from orchestrator.records.queue import cancel as cancel_jobs
 from orchestrator.records.queue import queued
 from orchestrator.records.store import Store, open_store
-from orchestrator.settings import settings
 
 TAIL = 40
 """Lines of a log that are shown."""
 
 
 def cancel(sweep: str) -> int:
-    """Take a sweep's jobs out of the queue and stop its workers here. Raises: UserError."""
+    """Take a sweep's jobs out of the queue and end its workers here. Raises: UserError."""
     store = open_store()
     known = read_sweep(store, sweep)
+    cancel_mark(store, sweep)  # also for an sbatch in flight, and for whoever waits
     names = [a.name for a in job_arrays(store, sweep)]
     tasks = queued(names) if names else {}
     if tasks is None:
-        raise UserError(f"sweep {sweep}: squeue does not answer, nothing was cancelled")
+        raise UserError(f"sweep {sweep}: squeue does not answer; its jobs were not cancelled")
     try:
         cancel_jobs(sorted({t.name for t in tasks}))
     except subprocess.SubprocessError as e:
         raise UserError(f"sweep {sweep}: scancel failed ({e})") from e
-    pids = _local_workers(store, known)
-    for pid in pids:
-        os.kill(pid, signal.SIGTERM)
-    print(f"sweep {sweep}: {len(tasks)} jobs cancelled, {len(pids)} workers here told to stop; "
-          "what is finished stays, submit again to go on")  # fmt: skip
+    workers = _local_workers(store, known, set(names))
+    killed = stop(workers)
+    print(f"sweep {sweep}: {len(tasks)} jobs cancelled, {len(workers)} workers here stopped"
+          f"{f', {killed} of them killed' if killed else ''}; what is finished stays, submit again "
+          "to go on")  # fmt: skip
     return 0
 
 
-def _local_workers(store: Store, sweep: Sweep) -> list[int]:
-    """Processes of this machine, outside Slurm, that are at work on a sweep's packs."""
-    out = set()
+def _local_workers(store: Store, sweep: Sweep, names: set[str]) -> list[Attempt]:
+    """Attempts of processes here on a sweep's packs, but for those of its own Slurm jobs `names`."""
+    out = []
     for pack_id in {m.pack_id for m in sweep.members.values()}:
         for attempt in attempts(store, pack_id)[-1:]:
-            c = attempt.claim
-            here = c["boot_id"] == boot_id() and not c.get("slurm")
-            if here and attempt.end() is None and process_start(c["pid"]) == c["process_start"]:
-                out.add(c["pid"])
-    return sorted(out)
+            theirs = (attempt.claim.get("slurm") or {}).get("name") in names
+            if attempt.end() is None and not theirs and lives_here(attempt.claim):
+                out.append(attempt)
+    return out
 
 
-def retry(sweep: str) -> int:
-    """Train a sweep's failed runs again as they were submitted last. Raises: UserError."""
+def retry(sweep: str, replan: bool = False) -> int:
+    """Train a sweep's failed runs again as they were submitted last.
+
+    `replan`: not in their frozen packs, but planned anew. Raises: UserError.
+    """
     store = open_store()
-    known = read_sweep(store, sweep)
-    last = read_manifests(store, sweep)[-1]
-    if "settings" not in last:
-        raise UserError(f"sweep {sweep}: submitted by an older version; submit it again instead")
-    held = holders(store) or {}
-    launch, planned = [], []
-    for pack_id in dict.fromkeys(m.pack_id for m in known.members.values()):
-        tries = attempts(store, pack_id)
-        if not tries or (tries[-1].end() or {}).get("status") != "failed":
-            continue
-        holder = held.get(pack_id)
-        if holder is not None and not passed(holder, tries):
-            continue
-        pack = read_pack(store, pack_id)
-        done = results(tries)
-        state = unfinished_state(tries, holder)
-        mine = [r for r in pack.runs if r.run_id in known.members and r.run_id not in done]
-        planned += [Planned(run, state) for run in mine]
-        launch.append(pack)
-    if not launch:
-        print(f"sweep {sweep}: nothing failed")
+    found = failed(store, sweep)
+    if found.outdated:
+        print(f"sweep {sweep}: {found.outdated} failed runs are of another version of the code and "
+              "stay as they are; `--current` leaves them out of status and collect",
+              file=sys.stderr)  # fmt: skip
+    if not found.packs:
+        print(f"sweep {sweep}: nothing failed" + " that this code can train" * bool(found.outdated))
         return 0
-    then = settings(last["settings"])
-    stand_in(then.execution.parts)
-    for pack in launch:
-        require_unedited(f"sweep {sweep}, pack {pack.pack_id}", pack)
-    pack_of = {p.run.run_id: known.members[p.run.run_id].pack_id for p in planned}
-    print(f"sweep {sweep}: {len(planned)} failed runs in {len(launch)} packs", file=sys.stderr)
-    plan = Plan(sweep, then, planned, launch, pack_of, 0)
-    return 1 if submit(store, plan, last["overrides"]).failed_jobs else 0
+    count = sum(len(runs) for _, runs in found.packs)
+    print(f"sweep {sweep}: {count} failed runs in {len(found.packs)} packs", file=sys.stderr)
+    plan = anew(store, found) if replan else as_frozen(found)
+    return 1 if submit(store, plan, found.overrides).left else 0
 
 
 def logs(run_id: str) -> int:

@@ -12,14 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.launch.progress import Progress
+from orchestrator.launch.stop import GRACE_S, stop_hung
 from orchestrator.launch.worker import command
 from orchestrator.records.attempts import attempts
 from orchestrator.records.packs import Pack
 from orchestrator.records.store import Store
 from orchestrator.settings import Settings
 
-GRACE_S = 60.0
-"""Seconds that a worker has to checkpoint once it is told to stop."""
+HUNG_S = 5.0
+"""Seconds between two looks for workers that stand still."""
 
 
 @dataclass(frozen=True)
@@ -65,11 +66,15 @@ class Local:
             words = [*command(store, self.settings, sweep), *ids[i:], *ids[:i]]
             workers.append(_start(words, logs[i], self.settings.execution.threads, i))
         signal.signal(signal.SIGTERM, _interrupt)
+        looked = time.monotonic()
         try:
             with Progress(store, packs) as progress:
                 while any(w.poll() is None for w in workers) or _others(store, ids):
                     progress.update()
                     time.sleep(0.2)
+                    if time.monotonic() > looked + HUNG_S:
+                        looked = time.monotonic()
+                        _kill_hung(store, ids)
                 progress.update()
         except KeyboardInterrupt:
             _stop(workers)
@@ -99,6 +104,12 @@ def _start(words: list[str], log: Path, threads: int, index: int) -> subprocess.
         return subprocess.Popen(
             [*words, f"--parent={os.getpid()}"], stdout=f, stderr=subprocess.STDOUT, env=env
         )
+
+
+def _kill_hung(store: Store, ids: list[str]) -> None:
+    """End workers that stand still: their packs are taken over."""
+    for attempt in (a for i in ids for a in attempts(store, i)[-1:]):
+        stop_hung(attempt)
 
 
 def _others(store: Store, ids: list[str]) -> bool:

@@ -12,20 +12,22 @@ import subprocess
 import sys
 import time
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from orchestrator.cost import train_flops
 from orchestrator.errors import UserError
 from orchestrator.launch.job import log_name
+from orchestrator.launch.policy import out_of_memory
 from orchestrator.launch.progress import Progress
 from orchestrator.launch.sbatch import flags, max_array_size, refused, require
-from orchestrator.launch.state import unfinished_state
+from orchestrator.launch.state import under_way
+from orchestrator.launch.stop import cancels
 from orchestrator.launch.worker import command
 from orchestrator.records.attempts import attempts, results
-from orchestrator.records.jobs import abandoned, holders, new_array, passed, record
+from orchestrator.records.jobs import Holder, abandoned, holders, new_array, record
 from orchestrator.records.packs import Pack
-from orchestrator.records.queue import cancel_task, forget, queued
+from orchestrator.records.queue import cancel, cancel_task, forget, queued
 from orchestrator.records.slurm_environment import environment
 from orchestrator.records.store import Store
 from orchestrator.settings import Settings
@@ -66,29 +68,71 @@ class Slurm:
 
         Raises: UserError where Slurm refuses; what was queued before stays so.
         """
-        cluster = self.settings.cluster
         for task in abandoned(store):  # its packs are queued anew; released later, it would be idle
             cancel_task(task)
-        shares = balanced(packs, cluster.max_jobs)
-        size = max_array_size()
-        groups = [shares[i : i + size] for i in range(0, len(shares), size)]
-        taken = 0
-        for group in groups:
-            try:
-                number = _submit(store, sweep, self.settings, group, len(shares))
-            except OSError as e:
-                raise UserError(
-                    f"{e.filename or store.root}: {e.strerror}; {_so_far(taken)}"
-                ) from e
-            except RuntimeError as e:
-                raise UserError(f"{refused(str(e), cluster)}; {_so_far(taken)}") from e
-            taken += len(group)
-            count = sum(map(len, group))
-            print(f"queued: {count} packs in {len(group)} jobs of array {number}", file=sys.stderr)
-        if cluster.wait:
-            return _wait(store, packs)
-        print(f"`orchestrator status {sweep}` says how far they are", file=sys.stderr)
+        asked, size, taken = cancels(store, sweep), max_array_size(), 0
+        for settings, some in _by_memory(store, self.settings, packs):
+            shares = balanced(some, settings.cluster.max_jobs)
+            for group in (shares[i : i + size] for i in range(0, len(shares), size)):
+                try:
+                    name, number = _submit(store, sweep, settings, group, len(shares))
+                except OSError as e:
+                    raise UserError(
+                        f"{e.filename or store.root}: {e.strerror}; {_so_far(taken)}"
+                    ) from e
+                except RuntimeError as e:
+                    raise UserError(f"{refused(str(e), settings.cluster)}; {_so_far(taken)}") from e
+                if cancels(store, sweep) > asked:  # while sbatch was in flight
+                    cancel([name])
+                    raise UserError(f"sweep {sweep}: cancelled meanwhile; submit again to go on")
+                taken += len(group)
+                count = sum(map(len, group))
+                print(f"queued: {count} packs in {len(group)} jobs of array {number}",
+                      file=sys.stderr)  # fmt: skip
+        if self.settings.cluster.wait:
+            self._wait(store, packs)
+        else:
+            print(f"`orchestrator status {sweep}` says how far they are", file=sys.stderr)
         return 0
+
+    def _wait(self, store: Store, packs: list[Pack]) -> None:
+        """Stay while a pack is queued or at work, by our records and the queue."""
+        answered = time.monotonic()
+        with Progress(store, packs) as progress:
+            while True:
+                progress.update()
+                held = holders(store, ending=True)
+                if held is not None:
+                    answered = time.monotonic()
+                    if not any(_open(store, pack, held) for pack in packs):
+                        break
+                elif time.monotonic() - answered > SILENT_S:
+                    break
+                time.sleep(2)
+            progress.update()
+
+
+def _by_memory(
+    store: Store, settings: Settings, packs: list[Pack]
+) -> list[tuple[Settings, list[Pack]]]:
+    """Packs by the memory that their jobs get: twice as much for each time that it was too little."""
+    cluster = settings.cluster
+    out: dict[int, list[Pack]] = {}
+    for pack in packs:
+        short = out_of_memory(store, pack.pack_id) if cluster.memory else 0
+        out.setdefault(short, []).append(pack)
+    return [
+        (replace(settings, cluster=replace(cluster, memory=cluster.memory and cluster.memory * 2**n)), p)
+        for n, p in sorted(out.items())
+    ]  # fmt: skip
+
+
+def _open(store: Store, pack: Pack, held: dict[str, Holder]) -> bool:
+    """Whether somebody is at work on an unfinished pack, or is going to be."""
+    tries = attempts(store, pack.pack_id)
+    if set(pack.run_ids) <= set(results(tries)):
+        return False
+    return under_way(tries, held.get(pack.pack_id))
 
 
 def balanced(packs: list[Pack], jobs: int) -> list[list[str]]:
@@ -108,8 +152,10 @@ def _price(pack: Pack) -> float:
     return train_flops(pack.first) * len(pack.run_ids)
 
 
-def _submit(store: Store, sweep: str, settings: Settings, group: list[list[str]], jobs: int) -> str:
-    """Hand one array to sbatch; returns its number.
+def _submit(
+    store: Store, sweep: str, settings: Settings, group: list[list[str]], jobs: int
+) -> tuple[str, str]:
+    """Hand one array to sbatch; returns its name and number.
 
     Raises: RuntimeError with sbatch's words where it refuses.
     """
@@ -136,12 +182,12 @@ def _submit(store: Store, sweep: str, settings: Settings, group: list[list[str]]
     except subprocess.TimeoutExpired:
         said, number = f"no answer for {SBATCH_S:.0f} s", ""
     if number.isdigit():
-        return number
+        return array.name, number
     forget()
     taken = queued([array.name])  # it may fail after it has queued them
     if taken:
         print(f"sbatch: {said.strip()}; the jobs are queued all the same", file=sys.stderr)
-        return str(next(iter(taken)).job)
+        return array.name, str(next(iter(taken)).job)
     raise RuntimeError(said)
 
 
@@ -174,37 +220,3 @@ def _so_far(taken: int) -> str:
     if not taken:
         return "nothing was queued; submit again"
     return f"{taken} jobs were queued before; submit again to queue the rest"
-
-
-def _wait(store: Store, packs: list[Pack]) -> int:
-    """Stay until no pack is queued or at work, by our records and the queue; failed packs."""
-    answered = time.monotonic()
-    with Progress(store, packs) as progress:
-        while True:
-            progress.update()
-            held = holders(store)
-            if held is not None:
-                answered = time.monotonic()
-                if not any(_open(store, pack, held) for pack in packs):
-                    break
-            elif time.monotonic() - answered > SILENT_S:
-                print("squeue does not answer: waiting no longer", file=sys.stderr)
-                break
-            time.sleep(2)
-        progress.update()
-    return sum(not _complete(store, pack) for pack in packs)
-
-
-def _complete(store: Store, pack: Pack) -> bool:
-    return set(pack.run_ids) <= set(results(attempts(store, pack.pack_id)))
-
-
-def _open(store: Store, pack: Pack, held: dict) -> bool:
-    """Whether somebody is at work on a pack or is going to be."""
-    tries = attempts(store, pack.pack_id)
-    if set(pack.run_ids) <= set(results(tries)):
-        return False
-    if unfinished_state(tries) == "running":
-        return True
-    holder = held.get(pack.pack_id)
-    return holder is not None and not passed(holder, tries)

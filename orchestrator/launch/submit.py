@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 import uuid
 from dataclasses import asdict, dataclass
 
 from orchestrator.errors import UserError
+from orchestrator.launch.finish import Finish, Left
 from orchestrator.launch.launcher import launcher
 from orchestrator.launch.plan import Plan
+from orchestrator.launch.policy import note
 from orchestrator.launch.state import DONE
+from orchestrator.records.attempts import attempts
 from orchestrator.records.manifests import write_manifest
 from orchestrator.records.packs import freeze
 from orchestrator.records.provenance import code_version, git_commit, package_versions
@@ -21,12 +25,12 @@ class Submitted:
     """What became of a submission when it returned."""
 
     plan: Plan
-    failed_jobs: int
-    """Jobs that ended with an error, as far as was waited for."""
+    left: list[Left]
+    """Packs that are not done, where the submission waited for them."""
 
 
 def submit(store: Store, plan: Plan, overrides: list[str], new_law: bool = False) -> Submitted:
-    """Freeze and launch a plan. On this machine it trains and returns when all has ended.
+    """Freeze and launch a plan. On this machine, or with cluster.wait, it stays until all is done.
 
     `new_law`: the sweep's frozen law is replaced (`orchestrator.law.settle`).
     Raises: UserError where the store can't be written, jobs would be refused, or there are too many
@@ -58,5 +62,22 @@ def submit(store: Store, plan: Plan, overrides: list[str], new_law: bool = False
             f"store {store.root}: {e.strerror}; nothing was submitted, submit again once that is "
             "mended"
         ) from e
-    failed = place.launch(store, plan.sweep, plan.launch) if plan.launch else 0
-    return Submitted(plan, failed)
+    if place.waits:
+        left = Finish(store, plan, place)()
+        show_left(left, len(plan.runs))
+        return Submitted(plan, left)
+    for pack in plan.launch:  # what has failed before is on record, with its cause
+        tries = attempts(store, pack.pack_id)
+        if tries:
+            note(store, pack.pack_id, tries[-1])
+    if plan.launch:
+        place.launch(store, plan.sweep, plan.launch)
+    return Submitted(plan, [])
+
+
+def show_left(left: list[Left], runs: int) -> None:
+    """Say which runs are not done, and why."""
+    if left:
+        print(f"{sum(x.runs for x in left)} of {runs} runs are not done:", file=sys.stderr)
+    for x in left:
+        print(f"pack {x.pack_id}: {x.runs} runs: {x.why}", file=sys.stderr)

@@ -57,7 +57,7 @@ def _planned(sweep: str, overrides: list[str], rerun: bool = False) -> list[Plan
 def submit_sweep(
     sweep: str, overrides: list[str], rerun: bool = False, new_law: bool = False
 ) -> int:
-    """Train what is missing; 1 where a run failed, else 0. Raises: UserError."""
+    """Train what is missing; 1 where it waited and a run is not done, else 0. Raises: UserError."""
     path, store = find_sweep(sweep), open_store()
     failed = 0
 
@@ -67,7 +67,7 @@ def submit_sweep(
         plan = make_plan(store, _name(path, batch), batch, rerun)
         changed = _settle(store, plan, new_law)
         show.plan_lines(plan, store)
-        failed += submit(store, plan, overrides, changed).failed_jobs
+        failed += len(submit(store, plan, overrides, changed).left)
         return plan
 
     def optimise(batch: list[Experiment]) -> list[Any]:
@@ -113,7 +113,7 @@ def train(overrides: list[str]) -> int:
     show.plan_lines(plan, store)
     submitted = submit(store, plan, overrides)
     show.result_text(store, plan)
-    return 1 if submitted.failed_jobs else 0
+    return 1 if submitted.left else 0
 
 
 def demo(overrides: list[str]) -> int:

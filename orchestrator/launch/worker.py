@@ -22,7 +22,7 @@ from orchestrator.launch.pace import Pace
 from orchestrator.parts.own import stand_in
 from orchestrator.records.attempts import Attempt, attempts, claim, end, results
 from orchestrator.records.liveness import HEARTBEAT_S
-from orchestrator.records.packs import Pack, read_pack
+from orchestrator.records.packs import Pack, closed, read_pack
 from orchestrator.records.provenance import code_version, git_commit, package_versions
 from orchestrator.records.sealed import seal
 from orchestrator.records.store import Store, open_store, share_alike, write_atomic
@@ -72,7 +72,7 @@ def run(
         if stopping():
             break
         pack = read_pack(store, pack_id)
-        if set(pack.run_ids) <= set(results(attempts(store, pack_id))):
+        if closed(store, pack_id) or set(pack.run_ids) <= set(results(attempts(store, pack_id))):
             continue
         attempt = claim(
             store, pack_id,

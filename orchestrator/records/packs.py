@@ -161,6 +161,19 @@ def freeze(store: Store, pack: Pack, sweep: str = "") -> None:
             pass  # another submission froze the same pack a moment ago
 
 
+def close(store: Store, pack_id: str, successors: list[str]) -> None:
+    """Have nobody train a pack any more: its unfinished runs are in other packs now."""
+    try:
+        write_new(store.packs / pack_id / "closed.json", dumps({"successors": successors}))
+    except FileExistsError:
+        pass  # by another one's `retry --replan`
+
+
+def closed(store: Store, pack_id: str) -> bool:
+    """Whether a pack was closed."""
+    return (store.packs / pack_id / "closed.json").exists()
+
+
 def read_pack(store: Store, pack_id: str) -> Pack:
     """The frozen pack. Raises: PackLost."""
     data = read_json(store.packs / pack_id / "pack.json", NEEDS, named(pack_id))
