@@ -34,11 +34,11 @@ def lives_here(claim: dict[str, Any]) -> bool:
     return start is not None and start == claim["process_start"]
 
 
-def stop(owned: list[Attempt], grace_s: float = GRACE_S) -> int:
-    """SIGTERM, and SIGKILL to those that are there still after `grace_s`; how many were killed."""
+def stop(owned: list[Attempt]) -> int:
+    """SIGTERM, and SIGKILL to those that are there still after GRACE_S; how many were killed."""
     for attempt in owned:
         _tell(attempt, signal.SIGTERM)
-    limit = time.monotonic() + grace_s
+    limit = time.monotonic() + GRACE_S
     while time.monotonic() < limit and any(lives_here(a.claim) for a in owned):
         time.sleep(0.1)
     killed = [a for a in owned if lives_here(a.claim)]
