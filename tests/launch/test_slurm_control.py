@@ -22,7 +22,7 @@ def box_with_a_fault(tmp_path) -> Sandbox:
 
 def test_retry_and_logs(tmp_path):
     box = box_with_a_fault(tmp_path)
-    assert box.run("submit", "tiny").returncode == 1
+    assert box.run("submit", "tiny", "execution.retries=0").returncode == 1
     (failed,) = json.loads(box.run("status", "tiny", "--json").stdout)
     assert failed["counts"] == {"failed": 2}
     assert failed["errors"][0]["error"] == "RuntimeError: a fault of the test's"

@@ -1,0 +1,122 @@
+"""Jobs as Slurm gets them, by stand-ins for its commands: text, and nothing of our own environment."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from orchestrator.cluster import Cluster
+from orchestrator.config import Budget, Model, RunConfig
+from orchestrator.errors import UserError
+from orchestrator.launch.policy import note, out_of_memory
+from orchestrator.launch.slurm import Slurm
+from orchestrator.launch.stop import cancel_mark
+from orchestrator.records.attempts import claim, end
+from orchestrator.records.jobs import holders
+from orchestrator.records.packs import Frozen, freeze, new_pack
+from orchestrator.records.queue import forget
+from orchestrator.records.store import Store
+from orchestrator.settings import Execution, Settings
+from orchestrator.tasks.recall import Recall
+
+LEAKS = {
+    "SQUEUE_STATES": "RUNNING", "SQUEUE_PARTITION": "none", "SQUEUE_USERS": "nobody",
+    "SLURM_JOB_ID": "5", "SLURM_MEM_PER_NODE": "1", "SLURM_NTASKS": "9", "SBATCH_QOS": "none",
+}  # fmt: skip
+ROW = r"""
+name=$(echo "$@" | sed 's/.*--name=\([^ ]*\).*/\1/')
+[ -f queued ] && printf '%-128s%-16s%-16s%-16s%-8s%-64s%-20s%-80s\n' "$name" 7 0 PENDING 0 '' '' None
+exit 0
+"""
+
+
+@pytest.fixture
+def commands(tmp_path, monkeypatch):
+    """Puts shell scripts in the place of Slurm's commands; they write their environment to env."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+    for name, value in LEAKS.items():
+        monkeypatch.setenv(name, value)
+
+    def put(name: str, body: str) -> None:
+        (folder / name).write_text(f"#!/bin/sh\nenv >> env\n{body}\n")
+        (folder / name).chmod(0o755)
+        forget()
+
+    put("scontrol", "echo 'MaxArraySize            = 5'")
+    put("squeue", ROW)
+    put("sbatch", 'cat > script; echo "$@" >> asked; touch queued; echo 7')
+    yield put
+    forget()
+
+
+def world(root: Path, **cluster) -> tuple[Store, Slurm, list]:
+    """A store with one pack, and a launcher."""
+    store = Store(root)
+    run = RunConfig(task=Recall(pairs=2, queries=2, keys=6, values=6), model=Model(width=16),
+                    budget=Budget(steps=4, batch=8, evals=1, eval_sequences=8))  # fmt: skip
+    pack = new_pack(
+        [run, replace(run, seed=1, seed_init=1, seed_data=1)], Frozen(False, False, 1, 2)
+    )
+    freeze(store, pack)
+    (store.sweeps / "tiny").mkdir(parents=True)
+    settings = Settings(Execution(), Cluster(name="slurm", **cluster))
+    return store, Slurm(settings), [pack]
+
+
+def test_jobs_are_text_and_nothing_of_an_allocation_leaks(commands, tmp_path):
+    store, place, packs = world(tmp_path / "of %a and 'quotes'")
+    assert place.launch(store, "tiny", packs) == 0
+    assert not list(tmp_path.rglob("*.pkl"))
+    text = Path("script").read_text()
+    assert text.startswith("#!/bin/bash\n") and packs[0].pack_id in text
+    assert "of %%a and 'quotes'" in Path("asked").read_text()
+    seen = Path("env").read_text()
+    assert not [name for name in LEAKS if f"\n{name}=" in seen]
+    assert set(holders(store)) == {packs[0].pack_id}
+    assert os.environ["SQUEUE_STATES"] == "RUNNING"
+
+
+def test_sbatch_that_fails_after_queueing_has_queued(commands, tmp_path, capsys):
+    commands("sbatch", "touch queued; echo 'sbatch: error: Socket timed out' >&2; exit 1")
+    store, place, packs = world(tmp_path / "s")
+    assert place.launch(store, "tiny", packs) == 0
+    assert "queued all the same" in capsys.readouterr().err
+    commands("sbatch", "echo 'sbatch: error: Socket timed out' >&2; exit 1")
+    Path("queued").unlink()
+    with pytest.raises(
+        UserError, match="cluster=slurm: sbatch says: Socket timed out; nothing was"
+    ):
+        place.launch(store, "tiny", packs)
+
+
+def test_cancel_reaches_an_sbatch_in_flight(commands, tmp_path):
+    store, place, packs = world(tmp_path / "s")
+    commands("scancel", 'echo "$@" > cancelled')
+    commands("sbatch", f"touch queued; echo '{{}}' >> {store.sweeps}/tiny/cancelled.jsonl; echo 7")
+    with pytest.raises(UserError, match="cancelled meanwhile"):
+        place.launch(store, "tiny", packs)
+    assert "--name=tiny-" in Path("cancelled").read_text()
+    cancel_mark(store, "tiny")  # an old one does not count
+    commands("sbatch", "touch queued; echo 7")
+    assert place.launch(store, "tiny", packs) == 0
+
+
+def test_out_of_memory_is_tried_with_twice_as_much(commands, tmp_path):
+    store, place, packs = world(tmp_path / "s", memory=2)
+    place.launch(store, "tiny", packs)
+    about = {"git_commit": None, "code_version": "x", "packages": {}, "log": None}
+    for _ in range(2):
+        attempt = claim(store, packs[0].pack_id, about)
+        end(attempt, "failed", "OutOfMemoryError: too large")
+        assert note(store, packs[0].pack_id, attempt)[0] == "memory"
+        note(store, packs[0].pack_id, attempt)  # once on record
+    assert out_of_memory(store, packs[0].pack_id) == 2
+    place.launch(store, "tiny", packs)
+    first, second = Path("asked").read_text().splitlines()
+    assert "--mem=2048M" in first and "--mem=8192M" in second
