@@ -105,6 +105,9 @@ class Finish:
             return True
         tried = f"tried {number} times, " if number > 1 else ""
         self.given_up[pack_id] = f"given up: {tried}{why}: {words}"
+        if self._pack(pack_id).frozen.native and "kernel" in words:
+            sweep = self.plan.sweep
+            self.given_up[pack_id] += f"; `orchestrator retry {sweep} --replan` trains without it"
         return False
 
     def _pack(self, pack_id: str) -> Pack:

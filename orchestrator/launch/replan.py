@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from orchestrator.errors import UserError
 from orchestrator.launch.compose import Experiment
 from orchestrator.launch.packs import make_packs
 from orchestrator.launch.plan import Plan, Planned
+from orchestrator.launch.policy import cause
 from orchestrator.launch.state import UNDER_WAY, unfinished_state
 from orchestrator.parts.changes import require_unedited
 from orchestrator.parts.own import stand_in
@@ -18,7 +19,7 @@ from orchestrator.records.jobs import holders
 from orchestrator.records.manifests import read_manifests, read_sweep
 from orchestrator.records.packs import Pack, close, read_pack
 from orchestrator.records.store import Store
-from orchestrator.settings import Settings, settings
+from orchestrator.settings import Execution, Settings, settings
 
 
 @dataclass(frozen=True)
@@ -70,12 +71,23 @@ def as_frozen(found: Failed) -> Plan:
     )  # fmt: skip
 
 
+def otherwise(store: Store, pack: Pack, execution: Execution) -> Execution:
+    """Without what a pack may have failed with: our C++, else compiling; after it ran out of memory
+    at half the width."""
+    why = cause(attempts(store, pack.pack_id)[-1])[0]
+    if why == "memory" and pack.frozen.width > 1:
+        return replace(execution, width=pack.frozen.width // 2)
+    if pack.frozen.native:
+        return replace(execution, native="off")
+    return replace(execution, compile="off") if pack.frozen.compile else execution
+
+
 def anew(store: Store, found: Failed) -> Plan:
-    """Close their packs, and plan what is unfinished of them as it would be here and now."""
+    """Plan what is unfinished of them `otherwise`, and close their packs."""
     new: list[Pack] = []
     for pack, runs in found.packs:
-        again = [Experiment(p.run, found.settings) for p in runs]
-        new += make_packs(again, pack.generation + 1)
+        how = replace(found.settings, execution=otherwise(store, pack, found.settings.execution))
+        new += make_packs([Experiment(p.run, how) for p in runs], pack.generation + 1)
     pack_of = {run_id: pack.pack_id for pack in new for run_id in pack.run_ids}
     for pack, runs in found.packs:
         close(store, pack.pack_id, sorted({pack_of[p.run.run_id] for p in runs}))

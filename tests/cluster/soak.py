@@ -6,21 +6,31 @@ python -m tests.cluster.soak --faults 12 --seed 0
 from __future__ import annotations
 
 import argparse
+import os
 import random
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
+from orchestrator.records.liveness import process_start
 from tests.cluster import lab
 from tests.cluster.sandbox import Sandbox, assert_same, sandbox, undisturbed
 
 REPAIR_S = (5.0, 20.0)
 """Seconds after which a node, the controller or the accounting comes back."""
+LIES = """PATH="${PATH#*:}"
+case "$*" in *--test-only*) exec sbatch "$@";; esac
+sbatch "$@" > /dev/null; echo 'sbatch: error: Socket timed out' >&2; exit 1"""
+"""An sbatch that queues, and says that it has failed."""
 APART_S = (1.0, 8.0)
 """Seconds between faults."""
 
@@ -40,6 +50,7 @@ class Soak:
         """
         down = "slurmctld" in self.repairs
         choices = {f: (lambda f=f: self._inside(f)) for f in ("exception", "sigkill", "memory")}
+        choices["stopped and continued"] = self._stop_and_continue
         choices["slurmdbd killed"] = lambda: self._daemon("slurmdbd")
         choices["slurmctld killed"] = lambda: self._daemon("slurmctld")
         if not down:
@@ -57,15 +68,21 @@ class Soak:
                 "preemption": self._preempt,
                 "submission, then slurmctld killed": self._early,
             }
+            choices |= {
+                "submission by an sbatch that lies": lambda: self._through("sbatch", LIES),
+                "submission without squeue": lambda: self._through("squeue", "exit 1"),
+                "submission inside salloc": self._inside_salloc,
+                "two submissions at once": self._two,
+            }
         else:
             choices["submission while slurmctld is down"] = self.submit
         names = [n for n in choices if n.split(" ")[0] not in self.repairs]
         self.rng.shuffle(names)
         return next(n for n in names if choices[n]())
 
-    def submit(self) -> bool:
+    def submit(self, **environment: str) -> bool:
         """Submit; a refusal is a line, never a traceback."""
-        out = self.box.submit()
+        out = replace(self.box, environment={**self.box.environment, **environment}).submit()
         if out.returncode not in (0, 2) or "Traceback" in out.stderr:
             raise AssertionError(out.stderr)
         return True
@@ -97,6 +114,38 @@ class Soak:
         new = not (self.box.folder / "faults" / name).exists()
         self.box.faults(name)
         return new
+
+    def _through(self, command: str, body: str) -> bool:
+        """Submit with a stand-in for one of Slurm's commands."""
+        folder = self.box.folder / f"bin-{command}"
+        folder.mkdir(exist_ok=True)
+        (folder / command).write_text(f"#!/bin/sh\n{body}\n")
+        (folder / command).chmod(0o755)
+        return self.submit(PATH=f"{folder}:{self.box.environment['PATH']}")
+
+    def _inside_salloc(self) -> bool:
+        return self.submit(SLURM_JOB_ID="1", SLURM_NTASKS="64", SLURM_MEM_PER_NODE="1",
+                           SLURM_MEM_PER_CPU="1", SBATCH_QOS="none", SQUEUE_STATES="RUNNING")  # fmt: skip
+
+    def _two(self) -> bool:
+        with ThreadPoolExecutor(2) as pool:
+            return all(pool.map(lambda _: self.submit(), range(2)))
+
+    def _stop_and_continue(self) -> bool:
+        """SIGSTOP of a task's process, SIGCONT some seconds later."""
+        here = [c for c in self.box.claims() if process_start(c["pid"]) == c["process_start"]]
+        here = [c for c in here if f"stopped {c['pid']}" not in self.repairs and c["pid"]]
+        if not here:
+            return False
+        pid = self.rng.choice(here)["pid"]
+        self._signal(pid, signal.SIGSTOP)
+        self._later(f"stopped {pid}", lambda: self._signal(pid, signal.SIGCONT))
+        return True
+
+    @staticmethod
+    def _signal(pid: int, number: int) -> None:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
 
     def _daemon(self, name: str) -> bool:
         lab.kill_daemon(self.environment, name)
