@@ -164,7 +164,7 @@ def freeze(store: Store, pack: Pack, sweep: str = "") -> None:
 def close(store: Store, pack_id: str, successors: list[str]) -> None:
     """Have nobody train a pack any more: its unfinished runs are in other packs now."""
     try:
-        write_new(store.packs / pack_id / "closed.json", dumps({"successors": successors}))
+        write_new(store.packs / pack_id / "closed.json", seal({"successors": successors}))
     except FileExistsError:
         pass  # by another one's `retry --replan`
 
