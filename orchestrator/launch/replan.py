@@ -51,14 +51,15 @@ def failed(store: Store, sweep: str, states: tuple[str, ...] = ("failed",)) -> F
         if state in UNDER_WAY or state not in states:
             continue
         pack, done = read_pack(store, pack_id), results(tries)
-        mine = [r for r in pack.run_ids if r in known.members and r not in done]
+        ids = enumerate(pack.run_ids)
+        mine = [i for i, r in ids if r in known.members and r not in done]
         if not mine:
             continue
-        require_unedited(f"sweep {sweep}, pack {pack_id}", pack)
-        if [r.run_id for r in pack.runs] != pack.run_ids:
+        now = require_unedited(f"sweep {sweep}, pack {pack_id}", pack)
+        if now.run_id != pack.run_ids[0]:
             outdated += len(mine)
             continue
-        packs.append((pack, [Planned(r, state) for r in pack.runs if r.run_id in mine]))
+        packs.append((pack, [Planned(pack.trainable(i), state) for i in mine]))
     return Failed(sweep, then, last["overrides"], packs, outdated)
 
 
