@@ -24,8 +24,8 @@ def on_rates(arm: str, rates: Rates, check: dict[str, Any]) -> str:
     return f"{arm}: learning rate {check['finding']}: " + "; ".join(parts)
 
 
-def on_divergence(table: pd.DataFrame, specification: pd.DataFrame) -> list[str]:
-    """How many runs diverged and where, and the law with them counted as chance."""
+def on_divergence(table: pd.DataFrame) -> list[str]:
+    """How many runs diverged and where (what b would be with them stands with the arm)."""
     out = []
     for arm, rows in table.groupby("arm", sort=False):
         lost = int(rows["diverged"].sum())
@@ -35,32 +35,18 @@ def on_divergence(table: pd.DataFrame, specification: pd.DataFrame) -> list[str]
         sentence = (f"{arm}: {lost} of {int(rows['runs'].sum())} runs diverged, most at depth "
                  f"{int(worst['depth'])}, gamma = {worst['gamma']:.3g} ({worst['rate']:.0%}); the "
                  f"law is conditional on convergence")  # fmt: skip
-        both = specification
-        if len(both):
-            both = both[(both["arm"] == arm) & (both["diverged"] == "as chance")].dropna(subset="b")
-            if len(both):
-                sentence += f", with diverged runs at chance b = {both['b'].iloc[0]:.2g}"
         out.append(sentence)
     return out
 
 
-def on_formation(table: pd.DataFrame, bimodal: list[str], specification: pd.DataFrame) -> list[str]:
-    """Where runs either form or don't: the rate of formation, and the law given formation."""
+def on_formation(table: pd.DataFrame, bimodal: list[str]) -> list[str]:
+    """Where runs either form or don't: the rate of formation (its law stands with the arm)."""
     out = []
     for arm in bimodal:
         rows = table[table["arm"] == arm]
         mixed = rows[(rows["rate"] > 0) & (rows["rate"] < 1)]
         sentence = (f"{arm}: runs either form or don't ({len(mixed)} cells of mixed outcome); rate of "
                  f"formation {rows['formed'].sum() / rows['runs'].sum():.0%}")  # fmt: skip
-        if len(specification):
-            given = specification[(specification["arm"] == arm)
-                                  & (specification["diverged"] == "formed only")]  # fmt: skip
-            told = given.dropna(subset="b")
-            sentence += (
-                f"; given formation b = {told['b'].iloc[0]:.2g} "
-                f"[{told['low'].iloc[0]:.2g}, {told['high'].iloc[0]:.2g}]"
-                if len(told) else "; given formation b is not identified"
-            )  # fmt: skip
         out.append(sentence)
     return out
 

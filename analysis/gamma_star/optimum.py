@@ -12,8 +12,10 @@ from scipy.special import fdtrc, stdtrit
 
 from analysis.gamma_star.cells import plain_means
 from analysis.gamma_star.curve_fit import CurveFit
+from analysis.gamma_star.floors import without_floors
 from analysis.gamma_star.records import Optimum
 from analysis.stats.shrinkage import shrink_variances
+from analysis.stats.tests import p_of_equal_columns
 
 LEVEL = 0.95
 # One-sided, for each edge: that the curve rises towards it and that the optimum lies inside it.
@@ -24,6 +26,7 @@ GRID = 200
 # floor that runs into the grid's edge says nothing about where in it the best lies.
 FLAT = float(np.log(1.05))
 FLAT_LEVEL = 0.001
+SURE = 1e-8
 
 
 def degrees(fit: CurveFit) -> int:
@@ -42,7 +45,8 @@ def optima(fits: list[CurveFit]) -> list[Optimum]:
     shrunk, shrunk_df = np.array(raw), np.array(df, float)
     if len(fits):
         shrunk[pool], shrunk_df[pool] = shrink_variances(raw[pool], df[pool])
-    return [optimum(f, v, d) for f, v, d in zip(fits, shrunk, shrunk_df, strict=True)]
+    found = [optimum(f, v, d) for f, v, d in zip(fits, shrunk, shrunk_df, strict=True)]
+    return without_floors(fits, found)
 
 
 def optimum(fit: CurveFit, variance: float, df: float) -> Optimum:
@@ -51,7 +55,8 @@ def optimum(fit: CurveFit, variance: float, df: float) -> Optimum:
     p = p_of_flat(fit)
     if p > FLAT_LEVEL:
         return no_optimum(cells.depth, cells.width,
-                      f"the metric doesn't vary with gamma beyond the noise (p = {p:.2g})")  # fmt: skip
+                      f"the metric doesn't vary with gamma beyond the noise (permutations within "
+                      f"seeds: p = {p:.2g}; a curve needs p <= {FLAT_LEVEL:g})")  # fmt: skip
     low, high = fit.hull
     x = np.linspace(low, high, GRID)
     at = float(np.clip(fit.theta, low, high))
@@ -93,7 +98,11 @@ def optimum(fit: CurveFit, variance: float, df: float) -> Optimum:
 
 
 def p_of_flat(fit: CurveFit) -> float:
-    """p of no variation between the gammas of a depth; 0 where there are no replicates to tell."""
+    """p of no variation between the gammas of a depth; 0 where there are no replicates to tell.
+
+    Cells differ in their noise, so that F's p is none: it only says where the exact one is not
+    worth its time.
+    """
     cells = fit.cells
     mean, count = plain_means(fit.filled)
     there = count > 0
@@ -102,7 +111,8 @@ def p_of_flat(fit: CurveFit) -> float:
     weight = count[there] / (cells.variance[there] / 2)  # Cells adds the typical variance once more
     away = mean[there] - np.average(mean[there], weights=weight)
     ratio = float((weight * away**2).sum() / (there.sum() - 1))
-    return float(fdtrc(there.sum() - 1, cells.noise_df, ratio))
+    rough = float(fdtrc(there.sum() - 1, cells.noise_df, ratio))
+    return rough if rough < SURE else p_of_equal_columns(fit.filled)
 
 
 def plateau_around(flat: np.ndarray, start: int) -> tuple[int, int]:

@@ -13,6 +13,7 @@ from analysis.gamma_star import attribution, learning_rate, notes
 from analysis.gamma_star.arm import fit_arm, with_verdict
 from analysis.gamma_star.cells import cells_of
 from analysis.gamma_star.curve import FORMS, PRIMARY_FORM
+from analysis.gamma_star.explore import formation_law, lost_runs
 from analysis.gamma_star.explore.explore import Explored, explore_arms
 from analysis.gamma_star.explore.formation import bimodal, divergence, formation
 from analysis.gamma_star.explore.specification import Specification
@@ -20,6 +21,7 @@ from analysis.gamma_star.provenance import provenance
 from analysis.gamma_star.records import FitResult, GammaStarFit
 from analysis.gamma_star.sign import Sign, sign_of
 from analysis.stats.tests import holm
+from analysis.tables.laws_json import Parameter
 from analysis.tables.metrics import Scaled, scale
 from analysis.tables.table import Table
 
@@ -90,8 +92,8 @@ def fit_table(
         notes.on_rates(arm, rates, arms[arm].law.checks["learning_rate"])
         for arm, (_, rates) in parts.items()
     ]
-    said += notes.on_divergence(diverged, found.specification)
-    said += notes.on_formation(formed, mixed, found.specification)
+    said += notes.on_divergence(diverged)
+    said += notes.on_formation(formed, mixed)
     said += notes.on_choices(found.specification)
     rates_table = [rates.table.assign(arm=arm) for arm, (_, rates) in parts.items()]
     return FitResult(
@@ -186,5 +188,23 @@ def fit_one(arm: str, part: pd.DataFrame, chosen: learning_rate.Rates, scaled: S
     }  # fmt: skip
     checks = {"learning_rate": {"contradicted": False, **chosen.check}}
     groups = cells_of(part, scaled, used)
-    return fit_arm(arm, groups, metric, form, window, checks, data, hold_out, observed,
-                   chosen.table, sign)  # fmt: skip
+    fit = fit_arm(arm, groups, metric, form, window, checks, data, hold_out, observed,
+                  chosen.table, sign)  # fmt: skip
+    return with_bounds(fit, part, chosen.use)
+
+
+def with_bounds(fit: GammaStarFit, part: pd.DataFrame, use: np.ndarray) -> GammaStarFit:
+    """The fit with what its b hangs on: runs that were lost, and whether runs form at all. part:
+    the arm's runs; use (R,): those at the chosen rates."""
+    primary = Specification(fit.metric, fit.form, fit.window, "left out")
+    checks, data, law = dict(fit.law.checks), dict(fit.law.data), fit.law
+    b = law.parameters["b"]
+    lost = lost_runs.bounds(part, use, primary, b)
+    if lost is not None:
+        checks["lost_runs"], data["lost_runs"] = lost_runs.check(lost), lost
+        b = Parameter(b.estimate, lost["low"], lost["high"], lost["low"] is not None)
+    if data["bimodal"]:
+        forming = formation_law.two_laws(part, use, primary)
+        checks["formation"], data["formation"] = formation_law.check(forming), forming
+    law = replace(law, parameters={**law.parameters, "b": b}, checks=checks, data=data)
+    return replace(fit, law=law)

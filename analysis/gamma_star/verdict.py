@@ -177,6 +177,9 @@ def decide(checks: dict[str, dict[str, Any]], optima: Sequence[Optimum]) -> tupl
     sign = checks.get("sign", {})
     if sign.get("passed") is False:
         return "not supported", sign["finding"]
+    for name in ("formation", "lost_runs"):
+        if checks.get(name, {}).get("passed") is False:
+            return "not distinguishable", f"not distinguishable: {checks[name]['finding']}"
     depths = len({o.depth for o in optima})
     inside = len({o.depth for o in optima if o.kind == "interior"})
     endless = len({o.depth for o in optima if o.kind == "right"})

@@ -50,6 +50,24 @@ def p_of_mean(values: np.ndarray) -> float | None:
     return float(stats.ttest_1samp(values, 0.0).pvalue)
 
 
+def p_of_equal_columns(y: np.ndarray, draws: int = 1999, seed: int = 0) -> float:
+    """p that the columns of y (S, G), NaN where absent, differ in nothing: the spread of their means
+    against permutations within each row (exact whatever the rows' levels and scales)."""
+    random = np.random.default_rng(seed)
+    there = np.isfinite(y)
+    level = np.nansum(y, 1, keepdims=True) / np.maximum(there.sum(1, keepdims=True), 1)
+    rest = np.where(there, y - level, 0.0)
+    count = there.sum(0)
+    total = rest.sum(0)
+    shuffled = np.zeros((draws, y.shape[1]))
+    for row, mine in zip(rest, there, strict=True):
+        shuffled[:, mine] += random.permuted(np.tile(row[mine], (draws, 1)), axis=1)
+    some = count > 0
+    seen = float((total[some] ** 2 / count[some]).sum())
+    null = (shuffled[:, some] ** 2 / count[some]).sum(1)
+    return (float(np.sum(null >= seen * (1 - 1e-12))) + 1) / (draws + 1)
+
+
 def proportion(hits: int, count: int) -> Interval:
     """A proportion with its Wilson interval."""
     from statsmodels.stats.proportion import proportion_confint

@@ -9,9 +9,10 @@ import pandas as pd
 
 from analysis.tables.metrics import formed, progress
 
-BETWEEN = (0.25, 0.75)  # a run here, of the way from chance to the best, is neither formed nor not
-FEW_BETWEEN = 0.15
-LEAST_MIXED = 3
+# Of the way from chance to the best: seeds of one cell further apart than this are of two kinds.
+LEAST_GAP = 0.4
+TIGHT = 0.12  # the groups' SD beside the mean gap: normal noise cut at its widest gap has .15-.4
+LEAST_MIXED, FEW_MIXED = 3, 0.05  # cells of two kinds: at least so many, and this share of all
 
 
 def divergence(runs: pd.DataFrame) -> pd.DataFrame:
@@ -74,11 +75,26 @@ def formation(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def bimodal(runs: pd.DataFrame) -> bool:
-    """Whether an arm's runs either form or don't: few in between, and cells where seeds differ."""
+    """Whether an arm's runs either form or don't: in cells where seeds differ most of the way from
+    chance to the best, they fall into two groups that are tight beside the gap between them."""
     part = runs[runs["status"] == "completed"]
     if part.empty:
         return False
-    share = progress(part)
-    between = np.mean((share > BETWEEN[0]) & (share < BETWEEN[1]))
-    rate = part.assign(f=share > 0.5).groupby(["depth", "width", "gamma"])["f"].mean()
-    return bool(between < FEW_BETWEEN and ((rate > 0) & (rate < 1)).sum() >= LEAST_MIXED)
+    gaps, within, cells = [], [], 0
+    part = part.assign(progress=progress(part))
+    for _, share in part.groupby(["depth", "width", "gamma"])["progress"]:
+        v = np.sort(share.to_numpy(float))
+        v = v[np.isfinite(v)]
+        if len(v) < 2:
+            continue
+        cells += 1
+        steps = np.diff(v)
+        at = int(steps.argmax()) + 1
+        if steps[at - 1] > LEAST_GAP:
+            gaps.append(steps[at - 1])
+            within += [(side - side.mean()) ** 2 for side in (v[:at], v[at:])]
+    if len(gaps) < max(LEAST_MIXED, FEW_MIXED * cells):
+        return False
+    spare = sum(len(side) - 1 for side in within)
+    spread = np.sqrt(np.concatenate(within).sum() / max(spare, 1))
+    return bool(spread < TIGHT * np.mean(gaps))

@@ -32,7 +32,7 @@ class Specification:
     metric: str
     form: str
     window: float | None
-    diverged: str  # "left out", "as chance", "formed only"
+    diverged: str  # "left out", "as chance", "as best" (of their cell), "formed only"
 
 
 def curve_of_choices(
@@ -63,11 +63,13 @@ def one(runs: pd.DataFrame, use: np.ndarray, spec: Specification) -> dict:
     scaled = scale(runs, spec.metric)
     completed = (runs["status"] == "completed").to_numpy()
     keep = use & completed
-    if spec.diverged == "as chance" and scaled.ceiling is not None:
+    if spec.diverged in ("as chance", "as best") and scaled.ceiling is not None:
         diverged = (runs["status"] == "diverged").to_numpy()
         y = np.where(diverged, np.log(scaled.ceiling), scaled.y)
+        if spec.diverged == "as best":
+            y = np.where(diverged, best_of_cell(runs, scaled.y, keep), scaled.y)
         scaled = Scaled(y, scaled.censored, scaled.ceiling)
-        keep = use & (completed | diverged)
+        keep = use & (completed | diverged) & np.isfinite(y)
     if spec.diverged == "formed only":
         keep &= formed(runs)
     groups = [c for c in cells_of(runs, scaled, keep) if usable(c, spec.form)]
@@ -80,3 +82,9 @@ def one(runs: pd.DataFrame, use: np.ndarray, spec: Specification) -> dict:
     b, low, high = interval(points, design, 1)
     a, *_ = interval(points, design, 0)
     return row | {"b": b, "low": low, "high": high, "a": float(np.exp(np.clip(a, -50, 50)))}
+
+
+def best_of_cell(runs: pd.DataFrame, y: np.ndarray, keep: np.ndarray) -> np.ndarray:
+    """The least y (R,) of each run's cell among the rows to keep, NaN where there are none."""
+    cell = [runs[c] for c in ("depth", "width", "gamma")]
+    return pd.Series(np.where(keep, y, np.nan)).groupby(cell).transform("min").to_numpy()
