@@ -1,7 +1,7 @@
 """What an attention must provide, and its trial.
 
 def linear_attention(q_BHTD, k_BHTD, v_BHTD):
-    scores = torch.tril(F.elu(q_BHTD) + 1) @ (F.elu(k_BHTD) + 1).transpose(-2, -1))
+    scores = ((F.elu(q_BHTD) + 1) @ (F.elu(k_BHTD) + 1).transpose(-2, -1)).tril()
     return scores / scores.sum(-1, keepdim=True) @ v_BHTD
 """
 
