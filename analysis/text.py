@@ -6,6 +6,7 @@ What the data do not bound is a dash, never nan or inf.
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 DIGITS = 3
@@ -36,3 +37,8 @@ def estimate(
     """0.4 [0.31, 0.45]; the interval alone where there is no estimate."""
     interval = f"[{number(low, digits)}, {number(high, digits)}]"
     return interval if value is None else f"{number(value, digits)} {interval}"
+
+
+def greek(sentence: str) -> str:
+    """γ for the word gamma, in what a person reads; names of columns keep theirs."""
+    return re.sub(r"(?<![\w.'-])gamma(?![\w='-])", "γ", sentence)

@@ -153,7 +153,7 @@ def test_poor_data_give_no_law(name, tmp_path, capsys):
 def test_json_is_the_file_and_nothing_else(tmp_path, capsys):
     status, out, err, laws = run(small(), tmp_path, capsys, "--json", "--quick")
     assert status == 0 and strict(out) == strict(laws.read_text())
-    assert "verdict" not in err and "gamma*" in err
+    assert "verdict" not in err and "γ*" in err
     (law,) = strict(out)
     assert list(law) == ["law", "form", "metric", "arm", "parameters", "level", "method",
                          "verdict", "checks", "rivals", "data", "provenance"]  # fmt: skip

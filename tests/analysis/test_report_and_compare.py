@@ -36,8 +36,8 @@ def page():
 
 
 def test_report_needs_nothing_else(page):
-    assert not re.search(r"(src|href)\s*=\s*['\"](?!data:)", page)
-    assert "<script" not in page and "@import" not in page and "url(" not in page
+    assert not re.search(r"(src|href)\s*=\s*['\"](?!data:|#)", page)
+    assert "<script " not in page and "@import" not in page and "url(" not in page
     assert page.count("<figure>") == page.count("data:image/png;base64,") >= 4
 
 
@@ -109,3 +109,29 @@ def test_bad_comparisons_are_one_line(tmp_path, monkeypatch, arguments, said):
     runs(0.0).to_csv("t.csv", index=False)
     with pytest.raises(InputError, match=re.escape(said)):
         compare(*arguments)
+
+
+def test_the_page_opens_with_the_verdict_and_the_laws_figure(tmp_path):
+    from analysis.cli import main
+    from tests.analysis.test_fit_cli import small
+
+    small().to_parquet(tmp_path / "table.parquet")
+    assert main(["report", str(tmp_path / "table.parquet")]) == 0
+    page = (tmp_path / "report.html").read_text()
+    places = [
+        page.index(word) for word in ("<nav>", "</nav><h2", "Best γ against depth", "Data</h2>")
+    ]
+    assert places == sorted(places)
+    for i in range(page.count("<h2 ")):
+        assert page.count(f"id='s{i}'") == page.count(f"href='#s{i}'") == 1
+    prose = "".join(part.partition(">")[2] for part in page.split("<"))
+    assert " gamma " not in prose and "gamma*" not in prose
+    assert "<dt>formed</dt>" in page and "prefers-color-scheme:dark" in page
+
+
+def test_a_table_shows_no_column_that_says_nothing():
+    from analysis.show.html.grid import grid
+
+    page = grid(["depth", "nothing", "word"], [[1, None, "a"], [2, float("nan"), ""]])
+    assert "nothing" not in page and "<th>depth</th><th>word</th>" in page
+    assert grid(["nothing"], [[None]]) == ""

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
+from rich.markup import escape as marked_up
 from rich.table import Table as Grid
 
 from analysis.gamma_star.records import FitResult, GammaStarFit
 from analysis.tables.laws_json import Parameter
-from analysis.text import number
+from analysis.text import greek, number
 
 SENTENCES = 8  # of exchange per arm on the screen; the report has all
 
@@ -40,10 +40,10 @@ def show(result: FitResult, written: Path, to_stderr: bool = False) -> None:
 def show_arm(console, fit: GammaStarFit, form: str) -> None:
     """One arm: a table of depths, then the law and why it is judged so."""
     data = fit.law.data
-    grid = Grid(title=f"{escape(fit.arm)}: best gamma by {fit.metric} ({form}, {data['runs']} runs, "
+    grid = Grid(title=f"{escape(fit.arm)}: best γ by {fit.metric} ({form}, {data['runs']} runs, "
                       f"{data['seeds']} seeds)", title_justify="left")  # fmt: skip
     several = len({c.width for c in fit.curves}) > 1
-    for name in ("depth", *(["width"] if several else []), "gamma* [95 %]", "plateau", fit.metric):
+    for name in ("depth", *(["width"] if several else []), "γ* [95 %]", "plateau", fit.metric):
         grid.add_column(name, justify="right")
     for curve in fit.curves:
         o = curve.optimum
@@ -61,7 +61,7 @@ def show_arm(console, fit: GammaStarFit, form: str) -> None:
     console.print(grid)
     law = fit.law.parameters
     shown = ", ".join(f"{name} = {bounded(p)}" for name, p in law.items())
-    console.print(f"  gamma*(N) = a N^-b: {escape(shown)}")
+    console.print(f"  γ*(N) = a N^-b: {escape(shown)}")
     test = data.get("published")
     if test and test["p"] is not None:
         word = "excluded" if test["excluded"] else "not excluded"
@@ -101,3 +101,8 @@ def bounded(p: Parameter) -> str:
         return "not identified"
     low, high = ("unbounded" if v is None else number(v) for v in (p.low, p.high))
     return f"{number(p.estimate)} [{low}, {high}]"
+
+
+def escape(sentence: str) -> str:
+    """A sentence for the console: γ as a sign, brackets as they are."""
+    return marked_up(greek(sentence))

@@ -13,19 +13,28 @@ from analysis.text import estimate, number
 
 
 def verdicts(result: Any) -> str:
-    """The finding in words, first."""
+    """What was found, arm by arm, with the first reason."""
     lines = ["<h2>Verdict</h2>"]
-    for law in result.laws:
+    for arm, fit in result.arms.items():
+        law = fit.law
         word = law.verdict or "no verdict (unfinished sweep)"
         kind = word.replace(" ", "-")
+        why = next(iter(fit.sentences), "").removeprefix("not distinguishable, ")
         lines.append(
-            f"<p>Arm <b>{escape(str(law.arm))}</b>: γ*(N) = a·N^-b is "
-            f"<span class='verdict {kind}'>{escape(word)}</span>{_mark(law)}. {_parameters(law)}</p>"
+            f"<p>Arm <b>{escape(arm)}</b>: γ*(N) = a·N^-b is "
+            f"<span class='verdict {kind}'>{escape(word)}</span>{_mark(law)}. {_parameters(law)}."
+            f"<br><span class='quiet'>{escape(why)}</span></p>"
         )
     if result.attribution.get("finding"):
         lines.append(f"<p>{escape(result.attribution['finding'])}.</p>")
-    lines += [f"<p class='quiet'>{escape(note)}</p>" for note in result.notes]
     return "".join(lines)
+
+
+def notes(result: Any) -> str:
+    """What a reader must know beside the law."""
+    if not result.notes:
+        return ""
+    return "<h2>Notes</h2>" + "".join(f"<p>{escape(note)}</p>" for note in result.notes)
 
 
 def _mark(law: Any) -> str:
@@ -138,8 +147,12 @@ def exchange(result: Any) -> str:
     if not found:
         return ""
     text = ["<h2>Momentum in exchange for depth</h2>"]
+    alike: dict[str, list[str]] = {}
     for arm, item in found.items():
-        text += [f"<p><b>{escape(arm)}</b>: {escape(word)}</p>" for word in item.sentences]
+        for word in item.sentences:
+            alike.setdefault(word, []).append(arm)
+    text += [f"<p><b>{escape(', '.join(arms))}</b>: {escape(w)}</p>" for w, arms in alike.items()]
+    for item in found.values():
         if item.defined and len(item.effective):
             best = item.effective[item.effective["place"] == "inside"]
             best = best.sort_values("n_eff").groupby("depth").tail(1).sort_values("depth")
@@ -147,11 +160,18 @@ def exchange(result: Any) -> str:
     return "".join(text)
 
 
-def figures(result: Any) -> str:
-    """Every figure of the laws."""
+def figures(result: Any) -> dict[str, str]:
+    """The figure of the law, that of the metric against γ, and all others."""
     from analysis.show.figures import figures as draw
 
-    return "<h2>Figures</h2>" + gallery(draw(result))
+    drawn = draw(result)
+    law = {k: v for k, v in drawn.items() if k == "gamma_star_law"}
+    curves = {k: v for k, v in drawn.items() if k.startswith("metric_vs_gamma")}
+    rest = {k: v for k, v in drawn.items() if k not in {*law, *curves}}
+    return {
+        "law": gallery(law), "curves": "<h2>The metric against γ</h2>" + gallery(curves),
+        "rest": "<h2>More figures</h2>" + gallery(rest),
+    }  # fmt: skip
 
 
 def details(result: Any) -> str:
@@ -186,10 +206,15 @@ def method(result: Any) -> str:
 
 
 def _parameters(law: Any) -> str:
-    return "; ".join(
-        f"{escape(name)} = {estimate(p.estimate, p.low, p.high, DIGITS)}"
+    told = {
+        name: f"{escape(name)} = {estimate(p.estimate, p.low, p.high, DIGITS)}"
         + ("" if p.identified else " (not identified)")
         for name, p in law.parameters.items()
+        if p.estimate is not None
+    }
+    untold = [escape(name) for name in law.parameters if name not in told]
+    return "; ".join(
+        [*told.values(), *([f"{', '.join(untold)}: not identified"] if untold else [])]
     )
 
 

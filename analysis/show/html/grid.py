@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.text import number
+from analysis.text import NOTHING, number
 
 DIGITS = 4
 
@@ -23,14 +23,20 @@ def values(column: pd.Series) -> str:
 
 
 def grid(head: list[str], rows: list[list[Any]]) -> str:
-    """A table; without a head where every name of it is empty."""
+    """A table; without a head where every name of it is empty, without columns that say nothing."""
+    told = [any(number(row[i], DIGITS) not in ("", NOTHING) for row in rows)
+            for i in range(len(head))]  # fmt: skip
+    if not any(told):
+        return ""
+    head = [h for h, keep in zip(head, told, strict=True) if keep]
+    rows = [[v for v, keep in zip(row, told, strict=True) if keep] for row in rows]
     top = "".join(f"<th>{escape(h)}</th>" for h in head)
-    top = f"<tr>{top}</tr>" if any(head) else ""
+    top = f"<thead><tr>{top}</tr></thead>" if any(head) else ""
     body = "".join(
         "<tr>" + "".join(f"<td class='n'>{escape(number(v, DIGITS))}</td>" for v in row) + "</tr>"
         for row in rows
     )
-    return f"<div class='scroll'><table>{top}{body}</table></div>"
+    return f"<div class='scroll'><table>{top}<tbody>{body}</tbody></table></div>"
 
 
 def grid_of(table: pd.DataFrame, columns: list[str]) -> str:
