@@ -53,6 +53,8 @@ class Plan:
     changed: dict[str, int] = field(default_factory=dict)
     """"model 1 → 2", "my.parts (operator)" and so on, with the number of runs that train anew for
     it."""
+    silent: bool = False
+    """squeue did not answer although jobs were submitted: what waits in its queue is not known."""
 
     @property
     def counts(self) -> dict[str, int]:
@@ -82,7 +84,8 @@ def make_plan(store: Store, sweep: str, experiments: list[Experiment], rerun: bo
         unique.setdefault(e.run.run_id, e)
     packs = all_packs(store)
     home, trained_as = _index(packs)
-    held = holders(store) or {}  # where squeue is silent, claims still protect
+    answer = holders(store)
+    held = answer or {}  # where squeue is silent, claims still protect
     states: dict[str, str] = {}
     other_code = 0
     for pack in {home[r].pack_id: home[r] for r in unique if r in home}.values():
@@ -116,7 +119,7 @@ def make_plan(store: Store, sweep: str, experiments: list[Experiment], rerun: bo
     return Plan(
         sweep, experiments[0].settings,
         [Planned(e.run, states[r]) for r, e in unique.items()],
-        [*old.values(), *new], pack_of, other_code, restarted, dict(changed),
+        [*old.values(), *new], pack_of, other_code, restarted, dict(changed), answer is None,
     )  # fmt: skip
 
 

@@ -88,6 +88,9 @@ def plan_lines(plan: Plan, store: Store, console: Console | None = None) -> None
     if plan.restarted:
         say(f"half-trained by other code of the same version: {plan.restarted} packs; what they have"
             " not finished starts anew, so that no run is of two codes")  # fmt: skip
+    if plan.silent:
+        say("squeue does not answer: what waits in its queue counts as not queued, and may be queued"
+            " twice; it is trained once")  # fmt: skip
     if not plan.launch:
         say("nothing to train")
         return

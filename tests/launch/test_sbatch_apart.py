@@ -11,7 +11,10 @@ import pytest
 from orchestrator.cluster import Cluster
 from orchestrator.config import Budget, Model, RunConfig
 from orchestrator.errors import UserError
+from orchestrator.launch.compose import Experiment
+from orchestrator.launch.plan import make_plan
 from orchestrator.launch.policy import note, out_of_memory
+from orchestrator.launch.show import plan_lines
 from orchestrator.launch.slurm import Slurm
 from orchestrator.launch.stop import cancel_mark
 from orchestrator.records.attempts import claim, end
@@ -93,6 +96,19 @@ def test_sbatch_that_fails_after_queueing_has_queued(commands, tmp_path, capsys)
         UserError, match="cluster=slurm: sbatch says: Socket timed out; nothing was"
     ):
         place.launch(store, "tiny", packs)
+
+
+def test_a_silent_squeue_is_said(commands, tmp_path, capsys):
+    store, place, packs = world(tmp_path / "s")
+    place.launch(store, "tiny", packs)
+    commands("squeue", "exit 1")
+    found = [Experiment(run, place.settings) for run in packs[0].runs]
+    plan_lines(make_plan(store, "tiny", found), store)
+    assert "squeue does not answer" in capsys.readouterr().err
+    commands("squeue", ROW)
+    plan_lines(make_plan(store, "tiny", found), store)
+    said = capsys.readouterr().err
+    assert "2 queued" in said and "squeue does not answer" not in said
 
 
 def test_cancel_reaches_an_sbatch_in_flight(commands, tmp_path):
