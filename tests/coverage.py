@@ -17,6 +17,7 @@ import numpy as np
 from scipy.stats import binom
 
 from analysis.gamma_star import fit
+from tests.planted_results import counted, tables
 from tests.worlds import CENSORED, DEPTHS_5, DEPTHS_8, FULL, World, power, table_of
 
 B = 0.74
@@ -121,8 +122,17 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--shape", default="two_sided", choices=("two_sided", "skewed"),
                         help="the simulated curve: the form that is fitted, or another")  # fmt: skip
     parser.add_argument("--only", choices=("coverage", "verdicts"))
+    parser.add_argument("--planted", action="store_true",
+                        help="what is concluded of the planted tables instead (tests/planted.py)")  # fmt: skip
     given = parser.parse_args(argv)
     ok = True
+    if given.planted:
+        for planted in tables():
+            for line, within in counted(planted, given.replicates):
+                print(line if within else f"{line}  OUTSIDE", flush=True)
+                ok &= within
+        print("within bounds" if ok else "OUTSIDE the bounds", flush=True)
+        return 0 if ok else 1
     if given.only != "verdicts":
         for depths in (DEPTHS_5, DEPTHS_8):
             for grid, gammas in GRIDS.items():

@@ -51,14 +51,16 @@ def choose(runs: pd.DataFrame, y: np.ndarray, tuning_seeds: tuple[int, ...] | No
         tuning, how = split(part, tuning_seeds)
         best = surface(part[tuning & usable[index]], y[index][tuning & usable[index]])
         reported = ~tuning if how != "the reported seeds" else np.ones(len(part), bool)
-        for gamma in np.sort(part["gamma"][reported].dropna().unique()) if best else ():
+        of_gamma, of_lr = part["gamma"].to_numpy(float), part["lr"].to_numpy(float)
+        known = reported & np.isfinite(of_gamma)
+        for gamma in np.unique(of_gamma[known]) if best else ():
             wanted, tested = at_gamma(best, float(gamma))
-            same = (part["gamma"] == gamma).to_numpy() & reported
-            there = np.sort(part["lr"][same].dropna().unique())
+            same = (of_gamma == gamma) & reported
+            there = np.unique(of_lr[same & np.isfinite(of_lr)])
             if not len(there):
                 continue
             lr = float(there[np.argmin(np.abs(np.log(there) - wanted))])
-            use[index[same & (part["lr"] == lr).to_numpy()]] = True
+            use[index[same & (of_lr == lr)]] = True
             edge = bool(wanted <= np.log(tested[0]) + 1e-9 or wanted >= np.log(tested[-1]) - 1e-9)
             rows.append({**place, "gamma": float(gamma), "lr": lr, "wanted": float(np.exp(wanted)),
                          "rates": len(tested), "tuned_on": how, "at_edge": edge})  # fmt: skip

@@ -62,41 +62,43 @@ class Blocks:
 def surfaces(runs: pd.DataFrame, y: np.ndarray, fits: list[CurveFit]) -> list[Surface]:
     """The surfaces of the depths of `fits` whose rows tell them. runs: one arm's completed rows with
     depth, width, gamma, lr, seed; y (R,): on the metric's scale."""
-    usable = np.isfinite(y) & (runs["gamma"] > 0).to_numpy() & runs["lr"].notna().to_numpy()
-    frame = runs[usable][["depth", "width", "gamma", "lr", "seed"]].assign(y=y[usable])
-    where = frame.groupby(["depth", "width"]).indices
+    depth, width, gamma, lr, seed = (
+        runs[c].to_numpy(float) for c in ("depth", "width", "gamma", "lr", "seed")
+    )
+    usable = np.isfinite(y) & (gamma > 0) & np.isfinite(lr)
     found = []
     for fit in fits:
-        index = where.get((fit.cells.depth, fit.cells.width))
-        if index is not None and (blocks := blocks_of(fit, frame.iloc[index])) is not None:
+        mine = usable & (depth == fit.cells.depth) & (width == fit.cells.width)
+        blocks = blocks_of(fit, seed[mine], lr[mine], gamma[mine], y[mine])
+        if blocks is not None:
             found.append(blocks)
     return fit_all(found) if found else []
 
 
-def blocks_of(fit: CurveFit, part: pd.DataFrame) -> Blocks | None:
-    """A depth's cell means by rate; None where fewer than LEAST_RATES rates were tuned."""
-    rates = part.groupby("seed")["lr"].nunique()
-    tuning = part["seed"].isin(rates.index[rates >= LEAST_RATES]).to_numpy()
-    cells = part.assign(tuning=tuning).groupby(["tuning", "lr", "gamma"])["y"].agg(["mean", "size"])
-    groups = [(key, rows.droplevel([0, 1])) for key, rows in cells.groupby(level=[0, 1])]
-    groups = [(key, rows) for key, rows in groups if len(rows) >= LEAST_GAMMAS or not key[0]]
-    if sum(key[0] for key, _ in groups) < LEAST_RATES:
+def blocks_of(fit: CurveFit, seed, lr, gamma, y) -> Blocks | None:
+    """A depth's cell means by rate, from its rows (n,); None where fewer than LEAST_RATES rates were
+    tuned."""
+    ran = np.unique(np.column_stack([seed, lr]), axis=0)
+    seeds, rates = np.unique(ran[:, 0], return_counts=True)
+    tuned = np.isin(seed, seeds[rates >= LEAST_RATES])
+    keys, owner = np.unique(np.column_stack([tuned, lr]), axis=0, return_inverse=True)
+    grid, column = np.unique(gamma, return_inverse=True)
+    total, count = np.zeros((2, len(keys), len(grid)))
+    np.add.at(total, (owner.ravel(), column), y)
+    np.add.at(count, (owner.ravel(), column), 1)
+    kept = ((count > 0).sum(1) >= LEAST_GAMMAS) | (keys[:, 0] == 0)
+    if keys[kept, 0].sum() < LEAST_RATES:
         return None
-    n = max(len(rows) for _, rows in groups)
-    value, weight, gamma = np.zeros((3, len(groups), n))
-    gamma[:] = 1.0
-    variance = float(np.median(fit.cells.variance))
+    keys, total, count = keys[kept], total[kept], count[kept]
+    mean = total / np.maximum(count, 1)
+    least = np.where(count > 0, mean, np.inf).min(1, keepdims=True)
     own = dict(zip(fit.cells.gamma, fit.cells.variance, strict=True))
-    for r, (_, rows) in enumerate(groups):
-        k = len(rows)
-        value[r, :k], gamma[r, :k] = rows["mean"], rows.index
-        noise = np.array([own.get(g, variance) for g in rows.index])
-        wrong = (FORM_ERROR * (rows["mean"] - rows["mean"].min())) ** 2
-        weight[r, :k] = rows["size"] / (noise + rows["size"] * wrong)
-    log_lr = np.log([key[1] for key, _ in groups])
+    noise = np.array([own.get(g, float(np.median(fit.cells.variance))) for g in grid])
+    weight = count / (noise + count * (FORM_ERROR * (mean - least)) ** 2)
+    log_lr = np.log(keys[:, 1])
     centre = float(np.mean(log_lr))
-    return Blocks(fit, value, weight, gamma, log_lr - centre, centre,
-                  np.array([key[0] for key, _ in groups]))  # fmt: skip
+    return Blocks(fit, mean, weight, np.tile(grid, (len(keys), 1)), log_lr - centre, centre,
+                  keys[:, 0] == 1)  # fmt: skip
 
 
 def fit_all(depths: list[Blocks]) -> list[Surface]:

@@ -50,9 +50,6 @@ def fit_table(
                          f"({name_missing(table)}); --partial fits what is there, without a "
                          f"verdict")  # fmt: skip
     runs, said = of_known_gamma(table.runs)
-    rests = signs(table, metric)
-    said += [f"{arm}: {sign.finding}" for arm, sign in rests.items()
-             if not (runs["arm"] == arm).any()]  # fmt: skip
     said = [*table.notes, *said]
     if missing:
         said.append(f"unfinished: {missing} of {table.expected} runs are missing "
@@ -61,11 +58,13 @@ def fit_table(
     parts: dict[str, tuple[pd.DataFrame, learning_rate.Rates]] = {}
     for arm in runs["arm"].drop_duplicates():
         part = runs[runs["arm"] == arm].reset_index(drop=True)
-        scaled = scale(part, metric)
-        rates = learning_rate.choose(part, scaled.y, table.primary.tuning_seeds)
-        parts[arm] = part, rates
-        arms[arm] = fit_one(arm, part, rates, scaled, metric, form, window, hold_out, table,
-                            rests[arm])  # fmt: skip
+        y = scale(part, metric).y
+        parts[arm] = part, learning_rate.choose(part, y, table.primary.tuning_seeds)
+    helps = signs(table, metric, parts)
+    for arm, (part, rates) in parts.items():
+        arms[arm] = fit_one(arm, part, rates, scale(part, metric), metric, form, window, hold_out,
+                            table, helps[arm])  # fmt: skip
+    said += [f"{arm}: {sign.finding}" for arm, sign in helps.items() if arm not in arms]
     reading = attribution.attribute(arms)
     adjusted = over_arms(arms)
     for arm, fit in arms.items():
@@ -154,17 +153,20 @@ def of_known_gamma(runs: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     return kept.reset_index(drop=True), said
 
 
-def signs(table: Table, metric: str) -> dict[str, Sign]:
+def signs(table: Table, metric: str, parts: dict) -> dict[str, Sign]:
     """Whether momentum helps, for every arm that has a set gamma. gamma = 0 is plain attention in any
-    arm: where one lacks it, the first arm that has it lends its runs."""
+    arm: where one lacks it, the first arm that has it lends its runs. parts: the arms' runs of gamma
+    0 or above with their chosen rates."""
     cells = {}
     known = table.runs[table.runs["gamma"].notna()]
-    for arm, part in known.groupby("arm", sort=False):
-        part = part.reset_index(drop=True)
-        scaled = scale(part, metric)
-        use = learning_rate.choose(part, scaled.y, table.primary.tuning_seeds).use
-        done = use & (part["status"] == "completed").to_numpy()
-        cells[str(arm)] = cells_of(part, scaled, done, -np.inf)
+    for arm, every in known.groupby("arm", sort=False):
+        if (every["gamma"] < 0).any():
+            part = every.reset_index(drop=True)
+            rates = learning_rate.choose(part, scale(part, metric).y, table.primary.tuning_seeds)
+        else:
+            part, rates = parts[arm]
+        done = rates.use & (part["status"] == "completed").to_numpy()
+        cells[str(arm)] = cells_of(part, scale(part, metric), done, -np.inf)
     zeros = next((c for c in cells.values() if any((d.gamma == 0).any() for d in c)), [])
     return {arm: sign_of(groups, zeros) for arm, groups in cells.items()}
 
