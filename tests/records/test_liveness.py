@@ -119,11 +119,13 @@ def test_a_colleague_who_may_only_read_gets_an_answer(capsys):
         there = path.read_text().replace(f'"host":"{socket.gethostname()}"', '"host":"n7"')
         lines = there.replace(first.claim["boot_id"], "other").rpartition(',"crc32"')[0] + "}\n"
         path.write_text(lines)
-        damaged = store.packs / pack.pack_id / "0001" / "end.json"
-        damaged.write_text("{")
         with colleague(folder):
             (seen,) = attempts(store, pack.pack_id)
             assert seen.living()
+        damaged = store.packs / pack.pack_id / "0001" / "end.json"
+        damaged.write_text("{")
+        with colleague(folder):
+            assert attempts(store, pack.pack_id)[0].living()
         assert damaged.exists() and str(damaged) in capsys.readouterr().err
         old = time.time() - 400
         os.utime(first.progress, (old, old))
