@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from orchestrator.config import Budget, Model, Momentum, RunConfig
+from orchestrator.models.native.serves import serves
 from orchestrator.optimizers.adamw import AdamW
 from orchestrator.probe.trained import Trained
 from orchestrator.probe.weights import kept_weights
@@ -42,6 +43,7 @@ def runs_of(measures: list[str], n: int = 3, lr: float = 3e-3) -> list[RunConfig
 
 def trained(root: Path, runs: list[RunConfig], native: bool, width: int = 2, stop_at: int = STEPS):
     """Results by slot, and curve rows of the attempt that counts; interrupted once at `stop_at`."""
+    assert serves(runs[0])
     store, pack = Store(root), new_pack(runs, Frozen(False, native, 1, width))
     freeze(store, pack)
     steps, told, tries = [0], [], []

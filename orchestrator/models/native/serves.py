@@ -35,6 +35,7 @@ FIELDS: dict[str, Callable[[Any], bool]] = {
     "precision": _only("32-true"),
     # Starting values and data are torch's, and tensors by then.
     **dict.fromkeys(("seed", "seed_init", "seed_data"), _any),
+    "measures": _any,  # torch's, on the parameters as they are
     "model.depth": _any,
     "model.width": lambda width: width <= WIDEST,
     "model.heads": _any,
