@@ -121,7 +121,7 @@ def fit(
         )
     skipped: dict[str, int] = {}
     if (number < 0).any():
-        skipped["rows at no budget with 4 sizes"] = int((number < 0).sum())
+        skipped[f"at no budget with {LEAST_SIZES} sizes"] = int((number < 0).sum())
     kept = []
     for at in range(number.max() + 1):
         rows = np.flatnonzero(number == at)
@@ -138,7 +138,8 @@ def fit(
     )
     flat = [b for b in budgets if b.minimum.kind == "none"]
     if flat:
-        skipped["budgets without a minimum"] = len(flat)
+        rows = sum(b.size.size for b in flat)
+        skipped[f"at {len(flat)} budgets whose loss has no minimum"] = rows
         budgets = tuple(b for b in budgets if b.minimum.kind != "none")
     interior = sum(b.minimum.kind == "interior" for b in budgets)
     if interior < INTERIOR:
@@ -146,6 +147,9 @@ def fit(
             f"{interior} of {len(kept)} budgets have an optimum inside the sizes tried; "
             f"a slope needs {INTERIOR}: try smaller or larger sizes at each budget"
         )
+    far = int(sum((~b.used).sum() for b in budgets))
+    if far:
+        skipped[f"more than {NEAR:.0%} above the best loss of their budget"] = far
     optima, log_c = optima_of(budgets)
     line = regress(optima, design_at(log_c))
     return IsoflopFit(name, budgets, line, skipped, shared["noise"], level)

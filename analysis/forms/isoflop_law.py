@@ -12,6 +12,7 @@ import numpy as np
 from scipy import stats
 
 from analysis.forms import isoflop
+from analysis.forms.verdict import bounded
 from analysis.tables.laws_json import Law, Parameter
 
 LEAST = 4  # interior optima that an interval needs
@@ -42,9 +43,10 @@ def isoflop_law(
             float(natural(v)) if told and np.isfinite(v) else None for v in ends
         ), name not in reasons)
         for name, natural, value, ends in (
-            ("coefficient", np.exp, log_a, ends_a), ("exponent", np.asarray, slope, ends_b),
+            ("coefficient", _exp, log_a, ends_a), ("exponent", np.asarray, slope, ends_b),
         )
     }  # fmt: skip
+    parameters, reasons = bounded(parameters, reasons)
     bend = _bend(x, y)
     checks = {
         "identified": {"passed": not reasons, "value": len(reasons), "reasons": reasons},
@@ -83,6 +85,7 @@ def isoflop_law(
             }
             for b in found.budgets
         ],
+        "used": int(sum(b.used.sum() for b in found.budgets)),
         "skipped": found.skipped,
         "loss_noise": found.noise,
         "scatter": found.line.tau,
@@ -107,6 +110,11 @@ def isoflop_law(
         data,
     )
     return law, found
+
+
+def _exp(value: float) -> np.ndarray:
+    with np.errstate(over="ignore"):  # `bounded` says what an infinite value means
+        return np.exp(value)
 
 
 def _bend(x: np.ndarray, y: np.ndarray) -> float | None:

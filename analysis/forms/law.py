@@ -77,8 +77,11 @@ def fit_table(
     if form == "isoflop":
         if chosen is not None and chosen.kind != "l2":
             raise InputError("--loss: isoflop's line through the optima is least squares (l2) only")
-        inside, _ = split(rows, hold_out)
-        kept = {n: v[inside] for n, v in rows.columns.items()}
+        if hold_out:
+            raise InputError(
+                "--hold-out: isoflop predicts no loss to compare; leave rows out with --where"
+            )
+        kept = rows.columns
         data = described(rows, kept, about)
         law, found = isoflop_law(kept, columns["L"], data, bootstrap, level, seed)
         return FittedLaw(law, kept, columns, isoflop=found)
@@ -149,7 +152,8 @@ def described(rows: Rows, columns: dict[str, np.ndarray], about: dict[str, Any])
     return {
         **about,
         "rows": rows.total,
-        "used": int(next(iter(columns.values())).size),
+        "used": (used := int(next(iter(columns.values())).size)),
+        "held_out": int(rows.kept.size) - used,
         "dropped": rows.dropped,
         "notes": rows.notes,
         "ranges": {n: [float(v.min()), float(v.max())] for n, v in columns.items()},

@@ -22,6 +22,10 @@ def predicted(form: Form, law: Law, found: Fit, columns, apart, level, text) -> 
         return {**result, "finding": "no prediction: a parameter has no finite value"}
     with np.errstate(all="ignore"):
         error = truth - np.log(form.predict(values, apart))
+    lost = int((~np.isfinite(error)).sum())
+    if lost:
+        of = f"{lost} of {truth.size} rows held out"
+        return {**result, "finding": f"the law is not positive at {of}", "contradicted": True}
     inputs = [v for v in form.variables if v != form.response]
     old = np.stack([np.log(columns[v]) for v in inputs], 1)
     new = np.stack([np.log(apart[v]) for v in inputs], 1)
@@ -50,7 +54,7 @@ def _rms(error: np.ndarray) -> float:
 
 def with_prediction(law: Law, held: dict[str, Any]) -> Law:
     """The law with the check of what was held out, and the verdict that is left."""
-    checks = dict(law.checks)
+    checks, held = dict(law.checks), dict(held)
     if "rms_log_error" in held:
         best = min(held["rms_nearest_row"], held["rms_power_plane"])
         checks["held_out"] = {
@@ -59,7 +63,8 @@ def with_prediction(law: Law, held: dict[str, Any]) -> Law:
             **held,
         }
     else:
-        checks["held_out"] = {"passed": None, "value": None, **held}
+        passed = False if held.pop("contradicted", False) else None
+        checks["held_out"] = {"passed": passed, "value": None, **held}
     verdict = law.verdict
     if verdict == "supported" and not checks["held_out"]["passed"]:
         verdict = "not distinguishable"

@@ -1,7 +1,7 @@
 """From a fit to the object of laws.json: parameters, checks, rivals and a verdict in one word.
 
-Guarantee: "supported" only where the optimum is proven stationary, every parameter is identified,
-every term is needed, no rival comes within 4 of the law and the residuals show no pattern.
+Guarantee: "supported" only where the optimum is proven stationary, every parameter is identified
+within finite bounds, every term is needed, no rival comes within 4 of the law and the residuals show no pattern.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ def judged_law(
         parameters[e.name] = Parameter(e.value, e.low, e.high, not reason)
         if reason:
             reasons[e.name] = reason
+    parameters, reasons = bounded(parameters, reasons)
     checks: dict[str, dict[str, Any]] = {
         "optimum": {
             "passed": fit.optimum.stationary,
@@ -96,6 +97,25 @@ def judged_law(
         ],
         data,
     )
+
+
+def bounded(
+    parameters: dict[str, Parameter], reasons: dict[str, str]
+) -> tuple[dict[str, Parameter], dict[str, str]]:
+    """The parameters with each number that is not finite as None, and then not identified: no
+    verdict rests on an interval that was not computed, whatever the reason."""
+    found, reasons = {}, dict(reasons)
+    for name, p in parameters.items():
+        value, low, high = (
+            None if v is None or not np.isfinite(v) else v for v in (p.estimate, p.low, p.high)
+        )
+        ordered = None not in (value, low, high) and low <= value <= high
+        if p.identified and not ordered:
+            reasons[name] = "its estimate or its interval is not finite"
+            if None not in (value, low, high):
+                reasons[name] = "its estimate lies outside its interval"
+        found[name] = Parameter(value, low, high, p.identified and ordered)
+    return found, reasons
 
 
 def verdict(checks: dict[str, dict[str, Any]], rivals: list[Rival]) -> str:

@@ -51,6 +51,8 @@ def sentences(law: Law) -> list[str]:
     data = law.data
     if "rows" in data:
         lines.append(f"rows: {data['used']} of {data['rows']} fitted")
+        if data.get("held_out"):
+            lines.append(f"  {data['held_out']} held out")
         lines += [f"  {count} dropped: {why}" for why, count in data.get("dropped", {}).items()]
     lines += [f"  {count} skipped: {why_}" for why_, count in data.get("skipped", {}).items()]
     lines += [f"note: {note}" for note in data.get("notes", [])]
