@@ -25,7 +25,10 @@ GammaStarFit (one arm)
     arm, metric, form, window
     curves      list[DepthCurve]    one per (depth, width), ascending
     line        DepthLine | None    the law on a fine grid of depths with its bands (None: no slope)
-    law         Law                 the object in laws.json
+    law         Law                 the object in laws.json; its data holds, among others,
+                                    "sign": `sign.Sign` (does momentum help, best tap angle, whether a
+                                    law is asked) and "rate": `rate_law.RateLaw` (b_total, b_fixed,
+                                    elasticity, fall, explained, depths, finding; absent without a slope)
     rivals      list[RivalFit]      name, delta_ic (positive: the rival is worse), its line, description
     held_out    HeldOut | None      deepest depth (or --hold-out) predicted from the others
     joint       JointFit | None     the one-stage cross-check: a, b, interval, agrees
