@@ -50,6 +50,10 @@ class Problem:
     log_y: np.ndarray
     starts: Callable[[Loss], np.ndarray]
     quantities: tuple[Quantity, ...]
+    unit: np.ndarray | None = None
+    """(n,) 0..G-1: which rows are one unit (None: each its own)."""
+    scaled: Callable[[Model], Model] = lambda model: model
+    """Another model of ln f put on this problem's scale."""
 
 
 @dataclass(frozen=True)
@@ -111,8 +115,9 @@ def fit(
     samples = None
     if replicates:
         samples = bootstrap(
-            problem.model, optimum.theta, starts, problem.log_y, loss, replicates, seed, progress
-        )
+            problem.model, optimum.theta, starts, problem.log_y, loss, replicates, seed, progress,
+            problem.unit,
+        )  # fmt: skip
     estimates = tuple(
         _estimate(q, optimum.theta, bounds.get(q.name), samples, level, n - p)
         for q in problem.quantities
@@ -144,6 +149,7 @@ def _profiles(problem, theta, loss, level):
             [q.direction for q in members],
             [q.limit for q in members],
             level,
+            problem.unit,
         )
         found |= {q.name: p for q, p in zip(members, done, strict=True)}
         if done[0].better is not None:

@@ -7,7 +7,7 @@ left out is counted.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from analysis.forms.form import Form
 from analysis.forms.isoflop import IsoflopFit
 from analysis.forms.isoflop_law import isoflop_law
 from analysis.forms.prediction import predicted, with_prediction
+from analysis.forms.scaled import SCALES, scaled, weights_of
 from analysis.forms.verdict import judged_law
 from analysis.notebook import Shown
 from analysis.stats.losses import Loss, parse_loss
@@ -29,6 +30,7 @@ from analysis.tables.columns import Rows, parse_map, prepare
 from analysis.tables.expressions import condition
 from analysis.tables.laws_json import Law
 from analysis.tables.read import read_frame
+from analysis.tables.units import LEAST_UNITS, unit_column
 
 
 @dataclass(frozen=True)
@@ -56,10 +58,15 @@ def fit_table(
     level: float = 0.95,
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
+    cluster: str | None = None,
+    weights: str | None = None,
+    scale: str = "log",
 ) -> FittedLaw:
     """Fit `form` to a file (or a DataFrame); returns a `FittedLaw`.
 
     mapping: "N=params,..." or a dict; the other arguments are the flags of the same name.
+    cluster: the column whose rows are one unit ("none": every row); by default found by itself.
+    weights: a column of precisions (inverse variances up to a factor). scale: "log" or "linear".
     Raises InputError for everything that can't be fitted.
     """
     if form not in FORMS:
@@ -74,7 +81,14 @@ def fit_table(
     response = "y" if "y" in columns else "L"
     rows = prepare(table, columns, response, where)
     about = {"table": source, "map": columns, "where": where}
+    unit, about["units"] = units(rows, columns, response, cluster)
+    if scale not in SCALES:
+        raise InputError(f"--scale {scale!r}: allowed are {', '.join(SCALES)}")
+    weight = weights_of(rows.table, weights)
+    about |= {"weights": weights, "scale": scale}
     if form == "isoflop":
+        if weights or scale != "log":
+            raise InputError("isoflop takes neither --weights nor --scale linear")
         if chosen is not None and chosen.kind != "l2":
             raise InputError("--loss: isoflop's line through the optima is least squares (l2) only")
         if hold_out:
@@ -87,7 +101,18 @@ def fit_table(
         return FittedLaw(law, kept, columns, isoflop=found)
     module = import_module(f"analysis.forms.{FORMS[form][0]}")
     return fit_form(
-        module.FORM, rows, columns, chosen, about, bootstrap, hold_out, level, seed, progress
+        module.FORM,
+        rows,
+        columns,
+        chosen,
+        about,
+        bootstrap,
+        hold_out,
+        level,
+        seed,
+        progress,
+        unit,
+        weight,
     )
 
 
@@ -102,19 +127,30 @@ def fit_form(
     level: float,
     seed: int,
     progress,
+    unit: np.ndarray | None = None,
+    weight: np.ndarray | None = None,
 ) -> FittedLaw:
     """Fit one of the additive forms."""
     inside, outside = split(rows, hold_out)
     columns = {n: v[inside] for n, v in rows.columns.items()}
     chosen = loss or parse_loss(form.loss)
     problem = form.problem(columns)
+    if unit is not None:
+        problem = replace(problem, unit=np.unique(unit[inside], return_inverse=True)[1])
+    weight = None if weight is None else weight[inside]
+    scale = about.get("scale", "log")
+    problem = scaled(problem, columns[form.response], weight, scale)
     found = fit(problem, chosen, level, bootstrap, seed, progress)
     simple = rivals.compare(problem, found, rivals.simpler(form, columns))
     how = f"{bootstrap} case bootstraps (percentiles)" if bootstrap else "profile likelihood"
     method = (
-        f"{chosen.label} on ln {labels[form.response]}, best of {found.optimum.starts} starts "
+        f"{chosen.label} on {'ln ' if scale == 'log' else ''}{labels[form.response]}, best of {found.optimum.starts} starts "
         f"of a variable-projection grid; intervals: {how}"
     )
+    if weight is not None:
+        method += f"; rows weighted by their precision, {about['weights']}"
+    if unit is not None:
+        method += f"; over {problem.unit.max() + 1} units of {about['units']['column']}"
     data = described(rows, columns, about)
     if bootstrap:
         data["bootstrap"] = {
@@ -131,6 +167,28 @@ def fit_form(
         held = predicted(form, law, found, columns, apart, level, hold_out)
         law = with_prediction(law, held)
     return FittedLaw(law, columns, labels, form, problem, found, held=held)
+
+
+def units(
+    rows: Rows, columns: dict[str, str], response: str, given: str | None
+) -> tuple[np.ndarray | None, dict[str, Any] | None]:
+    """Which rows are one unit (n,), None where each is its own; and what is said of it. Raises
+    InputError for a column that is not there or tells fewer than 3 units apart."""
+    if given == "none":
+        return None, None
+    inputs = pd.DataFrame(
+        {n: v for n, v in rows.columns.items() if n != response}, index=rows.table.index
+    )
+    name = given or unit_column(rows.table, inputs)
+    if name is None:
+        return None, None
+    if name not in rows.table.columns:
+        raise InputError(f"--cluster {name!r}: no such column")
+    codes = pd.factorize(rows.table[name].astype(str))[0]
+    count = int(codes.max()) + 1
+    if count < LEAST_UNITS:
+        raise InputError(f"--cluster {name!r}: {count} units, at least {LEAST_UNITS} are needed")
+    return codes, {"column": name, "count": count, "found": given is None}
 
 
 def split(rows: Rows, hold_out: str | None) -> tuple[np.ndarray, np.ndarray]:

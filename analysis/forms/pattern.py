@@ -32,8 +32,15 @@ def pattern(
     logs = [(v - v.mean()) / v.std() for v in logs if v.std() > 1e-12]
     if not logs:
         return {"passed": None, "value": None, "finding": "no variable varies"}
+    place = np.stack(logs, 1)
     bend, share = _bend(problem, fit, r, logs)
-    alike, closer = _neighbours(r, np.stack(logs, 1))
+    if (
+        problem.unit is not None
+    ):  # what the rows of one unit share is no pattern: units are compared
+        size = np.bincount(problem.unit)
+        r = np.bincount(problem.unit, r) / size
+        place = np.stack([np.bincount(problem.unit, v) / size for v in place.T], 1)
+    alike, closer = _neighbours(r, place)
     if bend is None:
         return {"passed": None, "value": None, "finding": "too few rows to look for a pattern"}
     p = float(min(1.0, 2 * min(bend, alike)))
@@ -73,6 +80,15 @@ def _bend(
     if spare < 3 or not vectors.shape[1]:
         return None, 0.0
     explained, total = float(np.sum((vectors.T @ r) ** 2)), max(float(r @ r), 1e-300)
+    if problem.unit is not None:  # Hotelling's test of the units' own contributions
+        by_unit = np.stack([np.bincount(problem.unit, v * r) for v in vectors.T], 1)
+        count, terms = by_unit.shape
+        if count - terms < 3:
+            return None, 0.0
+        mean = by_unit.mean(0)
+        size = count * mean @ np.linalg.pinv(np.cov(by_unit.T).reshape(terms, terms)) @ mean
+        ratio = size * (count - terms) / (terms * (count - 1))
+        return float(stats.f.sf(ratio, terms, count - terms)), explained / total
     ratio = explained / vectors.shape[1] / max((total - explained) / spare, 1e-300)
     return float(stats.f.sf(ratio, vectors.shape[1], spare)), explained / total
 

@@ -16,6 +16,7 @@ from analysis.forms.fit import Fit, Problem
 from analysis.forms.form import Form
 from analysis.forms.models.linear import Linear, LogLinear
 from analysis.forms.power_sum import power_sum_problem
+from analysis.stats.clusters import design_effect
 from analysis.stats.search import search
 
 APART = 4.0  # an information criterion differing by less tells nothing apart
@@ -121,13 +122,17 @@ def compare(
     """Fit each (name, nested, drops, (model, starts) or Problem) and compare it with the law."""
     found = []
     n, p = problem.log_y.size, problem.model.size
+    noise = fit.noise
+    if problem.unit is not None:  # what units share is no evidence row by row
+        noise *= design_effect(fit.loss.psi(fit.residuals), problem.unit)
+        n = int(problem.unit.max()) + 1
     for name, nested, drops, given in simple:
         if isinstance(given, Problem):
             model, starts = given.model, given.starts(fit.loss)[:4]
         else:
             model, starts = given
-        value = search(model, starts, problem.log_y, fit.loss).value
-        rise = 2 * (value - fit.optimum.value) / fit.noise
+        value = search(problem.scaled(model), starts, problem.log_y, fit.loss).value
+        rise = 2 * (value - fit.optimum.value) / noise
         size = model.size + (name == "step")  # where it steps was chosen as well
         extra = p - size
         needed = None

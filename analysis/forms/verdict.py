@@ -16,6 +16,10 @@ from analysis.forms.pattern import pattern
 from analysis.forms.rivals import APART, Rival
 from analysis.tables.laws_json import Law, Parameter
 
+MANY_UNITS = (
+    40  # below it cluster-robust tests are approximate (Cameron and Miller 2015, section VI)
+)
+
 
 def judged_law(
     form: Form,
@@ -53,6 +57,15 @@ def judged_law(
         "identified": {"passed": not reasons, "value": len(reasons), "reasons": reasons},
         "pattern": pattern(form, problem, fit, columns),
     }
+    if problem.unit is not None:
+        count = int(problem.unit.max()) + 1
+        checks["units"] = {
+            "passed": True if count >= MANY_UNITS else None,
+            "value": count,
+            "needed": MANY_UNITS,
+            "finding": f"{count} units of {data['units']['column']}; fewer than {MANY_UNITS} tell "
+            "too little of how units scatter for a verdict",
+        }
     others = [r for r in rivals if not r.nested]
     if others:
         worst = min(others, key=lambda r: r.delta)

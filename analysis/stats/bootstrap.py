@@ -27,8 +27,9 @@ def bootstrap(
     replicates: int,
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
+    unit: np.ndarray | None = None,
 ) -> np.ndarray:
-    """θ of each replicate, (replicates, p). progress(done, all) is called after each chunk."""
+    """θ of each replicate, (replicates, p). unit (n,) 0..G-1: units are drawn, not rows. progress(done, all) is called after each chunk."""
     random = np.random.default_rng(seed)
     n = log_y.size
     chunk = int(np.clip(600_000 // (n * model.size), 8, 200))
@@ -39,7 +40,9 @@ def bootstrap(
     edges = [0, *range(min(AUDITED, replicates), replicates, chunk), replicates]
     for begin, end in pairwise(edges):
         count = end - begin
-        weight = random.multinomial(n, np.full(n, 1 / n), size=count).astype(float)
+        drawn = n if unit is None else int(unit.max()) + 1
+        weight = random.multinomial(drawn, np.full(drawn, 1 / drawn), size=count).astype(float)
+        weight = weight if unit is None else weight[:, unit]
         fitted = descend(model, np.repeat(theta[None], count, 0), log_y, weight, loss, warm=True)
         best, value = fitted.theta, fitted.value
         if begin == 0 or everywhere:

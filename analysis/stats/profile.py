@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+from analysis.stats import clusters
 from analysis.stats.losses import Loss, noise_scale
 from analysis.stats.optimise import Model, objective
 from analysis.stats.search import MANY_ROWS, continuation, descend
@@ -41,8 +42,11 @@ def profiles(
     directions: list[np.ndarray],
     limits: list[float],
     level: float = 0.95,
+    unit: np.ndarray | None = None,
 ) -> list[Profile]:
     """The profile of each direction·θ around the optimum θ (p,), all computed side by side.
+
+    unit (n,): 0..G-1, rows of one unit may depend on each other; None: all are independent.
 
     limits: how far from the estimate counts as "never": the interval's end is then None.
     """
@@ -55,14 +59,25 @@ def profiles(
     log_f, jac, _ = model.derivatives(theta[None])
     residual = log_y - log_f[0]
     noise = noise_scale(smooth, residual, model.size)
-    threshold = float(stats.t.ppf(0.5 + level / 2, max(log_y.size - model.size, 1)) ** 2)
-    pairs = []
+    pairs, bars = [], []
     for direction, centre, limit in zip(directions, centres, limits, strict=True):
-        error, tangent, unequal = _wald(jac[0], direction, smooth, noise, residual)
+        error, tangent, unequal, df = _wald(jac[0], direction, smooth, noise, residual, unit)
+        threshold = float(stats.t.ppf(0.5 + level / 2, df) ** 2)
+        bars.append(threshold)
         first = np.clip(np.sqrt(threshold) * error, 1e-9 * max(1, abs(centre)), 0.3 * limit)
         pairs.append(
             [
-                _Side(sign, centre, float(first), theta, direction, tangent, noise * unequal, limit)
+                _Side(
+                    sign,
+                    centre,
+                    float(first),
+                    theta,
+                    direction,
+                    tangent,
+                    noise * unequal,
+                    limit,
+                    threshold,
+                )
                 for sign in (-1.0, 1.0)
             ]
         )
@@ -74,16 +89,15 @@ def profiles(
         log_y,
         weight,
         smooth,
-        threshold,
     )
     found = []
-    for (left, right), centre in zip(pairs, centres, strict=True):
+    for (left, right), centre, threshold in zip(pairs, centres, bars, strict=True):
         rows = [(centre, 0.0)] + [r for s in (left, right) for r in s.rows if np.isfinite(r[1])]
         found.append(Profile(left.end, right.end, np.array(sorted(rows)), threshold, better))
     return found
 
 
-def _close_in(sides, model, theta, base, log_y, weight, smooth, threshold) -> np.ndarray | None:
+def _close_in(sides, model, theta, base, log_y, weight, smooth) -> np.ndarray | None:
     """Advance every side until it is done; a θ better than the optimum stops all and is returned."""
     for _ in range(30):
         live = [s for s in sides if not s.done]
@@ -102,21 +116,22 @@ def _close_in(sides, model, theta, base, log_y, weight, smooth, threshold) -> np
         better = None
         for side, at in zip(live, pick, strict=True):
             rise = 2 * (found.value[at] - base) / side.noise
-            if rise < -1e-3 * threshold and found.value[at] < base * (1 - 1e-7):
+            if rise < -1e-3 * side.threshold and found.value[at] < base * (1 - 1e-7):
                 better = found.theta[at]
-            side.record(found.theta[at], rise, threshold)
+            side.record(found.theta[at], rise)
         if better is not None:
             return better
     return None
 
 
-def _wald(jac, direction, loss, noise, residual):
-    """Standard error of direction·θ, the tangent along which the others follow, and how much
-    wider than under equal scatter its variance is (at least 1).
+def _wald(jac, direction, loss, noise, residual, unit):
+    """Standard error of direction·θ, the tangent along which the others follow, how much wider than
+    under equal scatter its variance is (at least 1), and its degrees of freedom.
 
-    The last is the sandwich variance over the pooled one (White 1980; for Huber and LAD the bread
+    The third is the sandwich variance over the pooled one (White 1980; for Huber and LAD the bread
     is Powell's kernel estimate), so that rows of unequal scatter don't give a short interval.
     """
+    spare = max(jac.shape[0] - jac.shape[1], 1)
     gram = jac.T @ jac
     scale = np.sqrt(np.maximum(np.diag(gram), 1e-300))
     inverse = np.linalg.pinv(gram / np.outer(scale, scale), rcond=1e-12, hermitian=True)
@@ -124,7 +139,7 @@ def _wald(jac, direction, loss, noise, residual):
     along = inverse @ direction
     size = float(direction @ along)
     if not size > 0:
-        return np.sqrt(noise), direction / (direction @ direction), 1.0
+        return np.sqrt(noise), direction / (direction @ direction), 1.0, spare
     curvature = loss.curvature(residual)
     if curvature.mean() < 0.5:
         near = np.abs(residual) < np.quantile(np.abs(residual), 0.5)
@@ -134,17 +149,21 @@ def _wald(jac, direction, loss, noise, residual):
     bread = np.linalg.pinv(
         (jac.T * curvature) @ jac / np.outer(scale, scale), rcond=1e-12, hermitian=True
     ) / np.outer(scale, scale)
-    pull = jac @ (bread @ direction) * loss.psi(residual)
-    n, p = jac.shape
-    sandwich = float(pull @ pull) * n / max(n - p, 1)
-    return np.sqrt(pooled), along / size, float(np.clip(sandwich / pooled, 1.0, 25.0))
+    row = bread @ direction
+    if unit is not None:
+        shared, df = clusters.variance(jac, row, loss.psi(residual), unit)
+        return np.sqrt(pooled), along / size, max(shared / pooled, 1.0), df
+    pull = jac @ row * loss.psi(residual)
+    sandwich = float(pull @ pull) * jac.shape[0] / spare
+    return np.sqrt(pooled), along / size, float(np.clip(sandwich / pooled, 1.0, 25.0)), spare
 
 
 class _Side:
     """One end's search: expand until the threshold is crossed, then close in on sqrt(rise)."""
 
-    def __init__(self, sign, centre, first, theta, direction, tangent, noise, limit) -> None:
+    def __init__(self, sign, centre, first, theta, direction, tangent, noise, limit, threshold):
         self.sign, self.centre, self.theta, self.limit = sign, centre, theta.copy(), limit
+        self.threshold = threshold
         self.direction, self.tangent, self.noise = direction, tangent, noise
         self.basis = np.linalg.svd(direction[None])[2][1:].T
         self.inside, self.outside = (0.0, 0.0), None  # (distance, sqrt(rise / threshold))
@@ -160,9 +179,9 @@ class _Side:
         size = float(self.direction @ self.direction)
         return theta + (self.trial - float(self.direction @ theta)) * self.direction / size
 
-    def record(self, theta: np.ndarray, rise: float, threshold: float) -> None:
+    def record(self, theta: np.ndarray, rise: float) -> None:
         distance = abs(self.trial - self.centre)
-        height = float(np.sqrt(max(rise, 0.0) / threshold)) if np.isfinite(rise) else 1e6
+        height = float(np.sqrt(max(rise, 0.0) / self.threshold)) if np.isfinite(rise) else 1e6
         self.rows.append((self.trial, rise))
         if height < 1:
             self.inside, self.theta = (distance, height), theta

@@ -7,7 +7,7 @@ stationary it is; a fit whose check fails is marked, never passed on silently.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 
 import numpy as np
 
@@ -80,13 +80,15 @@ def _check_of_the_rest(model, theta, log_y, weight, loss, check) -> float:
 
 
 def take(model: Model, rows: np.ndarray) -> Model:
-    """`model` on some of its rows (its arrays are indexed by row)."""
-    arrays = {
-        f.name: getattr(model, f.name)[rows]
-        for f in fields(model)
-        if isinstance(getattr(model, f.name), np.ndarray)
-    }
-    return replace(model, **arrays)
+    """`model` on some of its rows (its arrays are indexed by row, as are those of a model in it)."""
+    parts = {}
+    for name in (f.name for f in fields(model)):
+        part = getattr(model, name)
+        if isinstance(part, np.ndarray):
+            parts[name] = part[rows]
+        elif is_dataclass(part):
+            parts[name] = take(part, rows)
+    return replace(model, **parts)
 
 
 def descend(

@@ -46,6 +46,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="CONDITION",
         help="rows to leave out of the fit and predict, e.g. 'params > 1e9'",
     )
+    parser.add_argument(
+        "--cluster",
+        metavar="COLUMN",
+        help="rows of one value are one unit for intervals and checks (default: a run or model "
+        "column whose rows differ in N or D, if there is one; none: every row is its own)",
+    )
+    parser.add_argument(
+        "--weights",
+        metavar="COLUMN",
+        help="the precision of each row (its inverse variance, up to a factor)",
+    )
+    parser.add_argument(
+        "--scale",
+        default="log",
+        choices=("log", "linear"),
+        help="residuals ln y - ln f (default) or y - f, in y's unit as --loss huber:DELTA then is",
+    )
     parser.add_argument("--level", type=float, default=0.95, help="of the intervals (0.95)")
     parser.add_argument("--seed", type=int, default=0, help="of the bootstrap (0)")
     parser.add_argument(
@@ -75,6 +92,9 @@ def run(given: argparse.Namespace) -> int:
         given.level,
         given.seed,
         Bootstraps(),
+        given.cluster,
+        given.weights,
+        given.scale,
     )
     if given.json:
         print(json.dumps(fitted.law.to_json(), indent=2, allow_nan=False))

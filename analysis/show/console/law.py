@@ -53,6 +53,10 @@ def sentences(law: Law) -> list[str]:
         lines.append(f"rows: {data['used']} of {data['rows']} fitted")
         if data.get("held_out"):
             lines.append(f"  {data['held_out']} held out")
+        if data.get("units"):
+            u = data["units"]
+            how = "found in the table" if u["found"] else "as given"
+            lines.append(f"units: {u['count']} of {u['column']} ({how}); rows of one are one unit")
         lines += [f"  {count} dropped: {why}" for why, count in data.get("dropped", {}).items()]
     lines += [f"  {count} skipped: {why_}" for why_, count in data.get("skipped", {}).items()]
     lines += [f"note: {note}" for note in data.get("notes", [])]
