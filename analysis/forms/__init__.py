@@ -10,5 +10,8 @@ FORMS = {
     "offset-power": ("offset_power", "x, y"),
     "chinchilla": ("chinchilla", "N, D, L"),
     "isoflop": ("isoflop", "C, L and N or D"),
+    "over-training": ("over_training", "N, D, L"),
+    "data-constrained": ("data_constrained", "N, D, U, L"),
+    "broken-power": ("broken_power", "x, y"),
     "depth-width": ("depth_width", "width, depth, D, L"),
 }

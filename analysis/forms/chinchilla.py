@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from analysis.forms.automatic import coefficient, exponent, floor
 from analysis.forms.fit import Problem
 from analysis.forms.form import Form
 from analysis.forms.power_sum import power_sum_problem
@@ -31,4 +32,11 @@ FORM = Form(
     problem,
     predict,
     smaller=("without N", "without D"),
+    parameters={
+        "E": floor(0.3, 1, "L"),
+        "A": coefficient(1, 1e4),
+        "alpha": exponent(0.1, 0.8),
+        "B": coefficient(1, 1e4),
+        "beta": exponent(0.1, 0.8),
+    },
 )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from analysis.forms.automatic import coefficient, exponent, floor
 from analysis.forms.fit import Problem
 from analysis.forms.form import Form
 from analysis.forms.power_sum import power_sum_problem
@@ -16,7 +17,7 @@ TERMS = ("width", "depth", "D")
 
 def predict(parameters: dict[str, float], columns: dict[str, np.ndarray]) -> np.ndarray:
     """L at width, depth (layers) and D tokens (n,), in the unit of the L that was fitted."""
-    total = np.full_like(np.asarray(columns["width"], float), parameters["E"])
+    total = parameters["E"]
     for name in TERMS:
         total = total + parameters[f"A_{name}"] * columns[name] ** -parameters[f"alpha_{name}"]
     return total
@@ -38,4 +39,9 @@ FORM = Form(
     problem,
     predict,
     smaller=("without width", "without depth", "without D"),
+    parameters={
+        "E": floor(0.3, 1, "L"),
+        **{f"A_{n}": coefficient(0.1, 1e3) for n in TERMS},
+        **{f"alpha_{n}": exponent(0.1, 0.8) for n in TERMS},
+    },
 )

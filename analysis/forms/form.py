@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from analysis.forms.fit import Problem
+
+
+@dataclass(frozen=True)
+class Range:
+    """What a parameter is and where its starts lie. kind: "floor" | "coefficient" | "exponent";
+    log: positive, searched in its logarithm; within: low and high are times this column's ends."""
+
+    kind: str
+    low: float
+    high: float
+    log: bool
+    within: str | None = None
 
 
 @dataclass(frozen=True)
@@ -30,3 +42,5 @@ class Form:
     either: tuple[str, ...] = ()
     smaller: tuple[str, ...] = ()
     """Names of simpler laws of `analysis.forms.rivals` that this one is compared with."""
+    parameters: dict[str, Range] = field(default_factory=dict)
+    """Each parameter with the box that automatic starts are drawn from."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +15,12 @@ import numpy as np
 import pandas as pd
 
 from analysis.errors import InputError
-from analysis.forms import FORMS, rivals
+from analysis.forms import rivals
 from analysis.forms.fit import Fit, Problem, fit
 from analysis.forms.form import Form
 from analysis.forms.isoflop import IsoflopFit
 from analysis.forms.isoflop_law import isoflop_law
+from analysis.forms.named import find
 from analysis.forms.prediction import predicted, with_prediction
 from analysis.forms.scaled import SCALES, scaled, weights_of
 from analysis.forms.verdict import judged_law
@@ -61,6 +61,8 @@ def fit_table(
     cluster: str | None = None,
     weights: str | None = None,
     scale: str = "log",
+    fix: str | None = None,
+    tie: str | None = None,
 ) -> FittedLaw:
     """Fit `form` to a file (or a DataFrame); returns a `FittedLaw`.
 
@@ -69,16 +71,15 @@ def fit_table(
     weights: a column of precisions (inverse variances up to a factor). scale: "log" or "linear".
     Raises InputError for everything that can't be fitted.
     """
-    if form not in FORMS:
-        raise InputError(f"law form {form!r} is none of {', '.join(FORMS)}")
+    known = None if form == "isoflop" else find(form, fix, tie)
     columns = parse_map(mapping) if isinstance(mapping, str) else dict(mapping)
-    check_names(form, columns)
+    check_names(form, known, columns)
     chosen = parse_loss(loss) if loss else None
     table: pd.DataFrame = read_frame(data)[0] if isinstance(data, str | Path) else data
     source = str(data) if isinstance(data, str | Path) else "a table in memory"
     if table.empty:
         raise InputError(f"{source} holds no rows")
-    response = "y" if "y" in columns else "L"
+    response = known.response if known else "L"
     rows = prepare(table, columns, response, where)
     about = {"table": source, "map": columns, "where": where}
     unit, about["units"] = units(rows, columns, response, cluster)
@@ -86,9 +87,11 @@ def fit_table(
         raise InputError(f"--scale {scale!r}: allowed are {', '.join(SCALES)}")
     weight = weights_of(rows.table, weights)
     about |= {"weights": weights, "scale": scale}
-    if form == "isoflop":
+    if known is None:
         if weights or scale != "log":
             raise InputError("isoflop takes neither --weights nor --scale linear")
+        if fix or tie:
+            raise InputError("isoflop's line has no parameter to fix or tie")
         if chosen is not None and chosen.kind != "l2":
             raise InputError("--loss: isoflop's line through the optima is least squares (l2) only")
         if hold_out:
@@ -99,9 +102,8 @@ def fit_table(
         data = described(rows, kept, about)
         law, found = isoflop_law(kept, columns["L"], data, bootstrap, level, seed)
         return FittedLaw(law, kept, columns, isoflop=found)
-    module = import_module(f"analysis.forms.{FORMS[form][0]}")
     return fit_form(
-        module.FORM,
+        known,
         rows,
         columns,
         chosen,
@@ -143,9 +145,10 @@ def fit_form(
     found = fit(problem, chosen, level, bootstrap, seed, progress)
     simple = rivals.compare(problem, found, rivals.simpler(form, columns))
     how = f"{bootstrap} case bootstraps (percentiles)" if bootstrap else "profile likelihood"
+    grid = "a box of parameters" if form.smaller == ("constant",) else "a variable-projection grid"
     method = (
-        f"{chosen.label} on {'ln ' if scale == 'log' else ''}{labels[form.response]}, best of {found.optimum.starts} starts "
-        f"of a variable-projection grid; intervals: {how}"
+        f"{chosen.label} on {'ln ' if scale == 'log' else ''}{labels[form.response]}, best of "
+        f"{found.optimum.starts} starts of {grid}; intervals: {how}"
     )
     if weight is not None:
         method += f"; rows weighted by their precision, {about['weights']}"
@@ -218,17 +221,17 @@ def described(rows: Rows, columns: dict[str, np.ndarray], about: dict[str, Any])
     }
 
 
-def check_names(form: str, columns: dict[str, str]) -> None:
-    """Raise InputError unless exactly the form's names are mapped."""
-    if form == "isoflop":
+def check_names(name: str, form: Form | None, columns: dict[str, str]) -> None:
+    """Raise InputError unless exactly the form's names are mapped; form None for isoflop."""
+    if form is None:
         need, sizes = {"C", "L"}, {"N", "D"} & set(columns)
         if len(sizes) != 1 or not need <= set(columns) or set(columns) - need - {"N", "D"}:
             raise InputError(
                 f"isoflop maps C, L and one of N, D; given: {', '.join(columns) or 'nothing'}"
             )
         return
-    need = [name.strip() for name in FORMS[form][1].split(",")]
-    if missing := [n for n in need if n not in columns]:
-        raise InputError(f"{form} maps {FORMS[form][1]}; missing: {', '.join(missing)}")
-    if extra := [n for n in columns if n not in need]:
-        raise InputError(f"{form} maps {FORMS[form][1]}; {extra[0]!r} is none of them")
+    names = ", ".join(form.variables)
+    if missing := [n for n in form.variables if n not in columns]:
+        raise InputError(f"{name} maps {names}; missing: {', '.join(missing)}")
+    if extra := [n for n in columns if n not in form.variables]:
+        raise InputError(f"{name} maps {names}; {extra[0]!r} is none of them")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from analysis.forms.automatic import exponent
 from analysis.forms.fit import Problem, Quantity
 from analysis.forms.form import Form
 from analysis.forms.models.offset import BoxCox, SignedOffset, starts, thin
@@ -114,4 +115,9 @@ FORM = Form(
     problem,
     predict,
     smaller=("constant", "power", "logarithmic", "exponential", "step"),
+    parameters={
+        "E": exponent(-1, 5),
+        "coefficient": exponent(-10, 10),
+        "exponent": exponent(-2, 2),
+    },
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from analysis.forms.automatic import coefficient, exponent
 from analysis.forms.fit import Problem
 from analysis.forms.form import Form
 from analysis.forms.power_sum import power_sum_problem
@@ -30,4 +31,5 @@ FORM = Form(
     problem,
     predict,
     smaller=("constant", "exponential", "logarithmic", "step"),
+    parameters={"coefficient": coefficient(1e-2, 1e2, "y"), "exponent": exponent(-2, 2)},
 )

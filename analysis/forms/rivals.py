@@ -52,6 +52,9 @@ def simpler(form: Form, columns: dict[str, np.ndarray]) -> list[tuple]:
             drops = _drops(form.name, left_out)
             found.append((name, True, drops, given))
             continue
+        if form.name not in {"power", "offset-power"} or form.smaller == ("constant",):
+            found.append((name, False, (), straight(None, log_y)))
+            continue
         x = columns["x"]
         log_x = np.log(x)
         # the constant and the power law are the offset power law with parameters fixed

@@ -18,7 +18,14 @@ from analysis.forms import FORMS
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags."""
     described = "; ".join(f"{form} ({names})" for form, (_, names) in FORMS.items())
-    parser.add_argument("form", metavar="FORM", help=f"with the names to map: {described}")
+    parser.add_argument(
+        "form",
+        metavar="FORM",
+        help=f"with the names to map: {described}; or a form of one's own by import path, "
+        "my.laws.Tied, from the folder one stands in",
+    )
+    parser.add_argument("--fix", metavar="E=0,...", help="parameters held at a value")
+    parser.add_argument("--tie", metavar="alpha=beta,...", help="parameters held equal")
     parser.add_argument("data", metavar="DATA", help=".csv, .tsv, .parquet or .jsonl")
     parser.add_argument(
         "--map",
@@ -95,6 +102,8 @@ def run(given: argparse.Namespace) -> int:
         given.cluster,
         given.weights,
         given.scale,
+        given.fix,
+        given.tie,
     )
     if given.json:
         print(json.dumps(fitted.law.to_json(), indent=2, allow_nan=False))
