@@ -12,12 +12,14 @@ import sys
 import time
 from collections import Counter
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from scipy.stats import binom
 
 from analysis.gamma_star import fit
 from tests.planted_results import counted, tables
+from tests.planted_units import unit_tables
 from tests.worlds import CENSORED, DEPTHS_5, DEPTHS_8, FULL, World, power, table_of
 
 B = 0.74
@@ -127,7 +129,7 @@ def main(argv: list[str] | None = None) -> int:
     given = parser.parse_args(argv)
     ok = True
     if given.planted:
-        for planted in tables():
+        for planted in chain(tables(), unit_tables()):
             for line, within in counted(planted, given.replicates):
                 print(line if within else f"{line}  OUTSIDE", flush=True)
                 ok &= within
