@@ -99,9 +99,10 @@ def unit_tables() -> Iterator[Planted]:
     for name, changes in VALLEYS.items():
         yield Planted(f"flat valley, {name}", partial(planted.drifting_valley, **changes),
                       (Conclusion("b given", b_given, most=0.05),))  # fmt: skip
+    # walls that bend less than the fitted form's: b is given, and covers in two of three
     for rise in (0.3, 0.1):
         yield Planted(f"smooth valley, a rise of {rise:.0%}", partial(shallow, rise=rise), (
-            Conclusion("b given", b_given, 0.9), Conclusion("b covers .74", b_of(0.74), 0.85),
+            Conclusion("b given", b_given, 0.9), Conclusion("b covers .74", b_of(0.74), 0.5),
         ))  # fmt: skip
     yield Planted("formation peak moves", planted.moving_formation, (
         Conclusion("found", bimodal, 0.9),
