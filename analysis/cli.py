@@ -18,6 +18,7 @@ VERBS = {
     "plot": "draw the figures of a table",
     "report": "write one self-contained report.html",
     "law": "fit a published law form to anyone's table",
+    "allocate": "the best N and D for a compute budget, by a law fitted to a table",
     "compare": "two sweeps, arms or tables side by side",
     "arms": "every arm in one table, at settings chosen on other seeds",
     "cost": "what a loss costs with momentum, over what it costs without",

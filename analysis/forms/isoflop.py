@@ -15,12 +15,14 @@ import numpy as np
 from analysis.errors import InputError
 from analysis.stats.censored_line import Estimates, Regression, interval, regress
 from analysis.stats.minima import Minimum, minima
+from analysis.stats.parabolas import parabolas
 
 NEAR = 0.25  # a budget's points used: loss within 25 % of its best, at least LEAST of them
 LEAST = 6
 LEAST_SIZES = 4  # a budget's optimum needs this many sizes
 WIDEST = 0.25  # the largest spread of one budget in ln C
 TOLERANCES = (1e-6, 0.01, 0.02, 0.03, 0.05, 0.08, 0.12)
+MINIMA = {"spline": minima, "parabola": parabolas}
 INTERIOR = 3  # a slope needs this many budgets with an interior optimum
 
 
@@ -46,6 +48,7 @@ class IsoflopFit:
     skipped: dict[str, int]
     noise: float
     level: float
+    warnings: tuple[str, ...] = ()
 
     def intervals(self) -> list[tuple[float, float, float]]:
         """Estimate, low and high of ln coefficient and of the exponent; infinite where open."""
@@ -106,10 +109,36 @@ def group(flops: np.ndarray, size: np.ndarray) -> np.ndarray:
     return best
 
 
+def _warnings(budgets: tuple[Budget, ...], shared: dict) -> tuple[str, ...]:
+    """What speaks against a parabola on these sizes (nothing for a spline)."""
+    if "cubic" not in shared:
+        return ()
+    said = []
+    if shared["cubic"] is not None and shared["cubic"] < 0.01:
+        wide = np.median([b.size[b.used].max() / b.size[b.used].min() for b in budgets])
+        said.append(
+            f"the loss bends unlike a parabola (p = {shared['cubic']:.2g} of a cubic term; sizes "
+            f"span {wide:.3g} times): the optima may be off, compare --minimum spline"
+        )
+    off = 0
+    for b in budgets:
+        x = np.log(b.size[b.used])
+        at = b.minimum.x
+        off += at is None or abs(at - (x.min() + x.max()) / 2) > np.ptp(x) / 4
+    if 3 * off > len(budgets):
+        said.append(f"{off} of {len(budgets)} optima lie off the centre of the sizes tried")
+    return tuple(said)
+
+
 def fit(
-    flops: np.ndarray, size: np.ndarray, loss: np.ndarray, name: str = "N", level: float = 0.95
+    flops: np.ndarray,
+    size: np.ndarray,
+    loss: np.ndarray,
+    name: str = "N",
+    level: float = 0.95,
+    minimum: str = "spline",
 ) -> IsoflopFit:
-    """flops C, size (N parameters or D tokens), loss L: (n,), positive.
+    """flops C, size (N parameters or D tokens), loss L: (n,), positive; minimum: one of MINIMA.
 
     Raises InputError where fewer than 3 budgets have an interior optimum.
     """
@@ -132,7 +161,7 @@ def fit(
         if np.unique(x[near]).size < LEAST_SIZES:
             near = np.ones(rows.size, bool)
         kept.append((float(np.exp(np.log(flops[rows]).mean())), rows, near))
-    found, shared = minima([(np.log(size[r][n]), np.log(loss[r][n])) for _, r, n in kept])
+    found, shared = MINIMA[minimum]([(np.log(size[r][n]), np.log(loss[r][n])) for _, r, n in kept])
     budgets = tuple(
         Budget(c, size[r], loss[r], n, m) for (c, r, n), m in zip(kept, found, strict=True)
     )
@@ -152,4 +181,6 @@ def fit(
         skipped[f"more than {NEAR:.0%} above the best loss of their budget"] = far
     optima, log_c = optima_of(budgets)
     line = regress(optima, design_at(log_c))
-    return IsoflopFit(name, budgets, line, skipped, shared["noise"], level)
+    return IsoflopFit(
+        name, budgets, line, skipped, shared["noise"], level, _warnings(budgets, shared)
+    )

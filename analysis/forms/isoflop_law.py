@@ -15,6 +15,7 @@ from analysis.forms import isoflop
 from analysis.forms.verdict import bounded
 from analysis.tables.laws_json import Law, Parameter
 
+CURVES = {"spline": "a smoothing spline (REML)", "parabola": "a parabola (Hoffmann et al. 2022)"}
 LEAST = 4  # interior optima that an interval needs
 
 
@@ -25,10 +26,11 @@ def isoflop_law(
     bootstrap: int,
     level: float,
     seed: int,
+    minimum: str = "spline",
 ) -> tuple[Law, isoflop.IsoflopFit]:
     """Fit `isoflop` to C, N or D, L (n,). metric: the column of L; data: of the rows."""
     size = "N" if "N" in columns else "D"
-    found = isoflop.fit(columns["C"], columns[size], columns["L"], size, level)
+    found = isoflop.fit(columns["C"], columns[size], columns["L"], size, level, minimum)
     (log_a, *ends_a), (slope, *ends_b) = found.intervals()
     exact = np.array([b.minimum.kind == "interior" for b in found.budgets])
     x = np.log([b.flops for b in found.budgets])[exact]
@@ -87,6 +89,7 @@ def isoflop_law(
         ],
         "used": int(sum(b.used.sum() for b in found.budgets)),
         "skipped": found.skipped,
+        "notes": [*data.get("notes", []), *found.warnings],
         "loss_noise": found.noise,
         "scatter": found.line.tau,
     }
@@ -102,7 +105,7 @@ def isoflop_law(
         None,
         parameters,
         level,
-        f"per-budget minimum of a smoothing spline in ln {size} (REML), then a "
+        f"per-budget minimum of {CURVES[minimum]} in ln {size}, then a "
         f"weighted line in logs; intervals: {how}",
         verdict,
         checks,

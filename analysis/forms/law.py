@@ -18,7 +18,7 @@ from analysis.errors import InputError
 from analysis.forms import rivals
 from analysis.forms.fit import Fit, Problem, fit
 from analysis.forms.form import Form
-from analysis.forms.isoflop import IsoflopFit
+from analysis.forms.isoflop import MINIMA, IsoflopFit
 from analysis.forms.isoflop_law import isoflop_law
 from analysis.forms.named import find
 from analysis.forms.prediction import predicted, with_prediction
@@ -26,6 +26,7 @@ from analysis.forms.scaled import SCALES, scaled, weights_of
 from analysis.forms.verdict import judged_law
 from analysis.notebook import Shown
 from analysis.stats.losses import Loss, parse_loss
+from analysis.stats.misfit import misfit
 from analysis.tables.columns import Rows, parse_map, prepare
 from analysis.tables.expressions import condition
 from analysis.tables.laws_json import Law
@@ -63,6 +64,7 @@ def fit_table(
     scale: str = "log",
     fix: str | None = None,
     tie: str | None = None,
+    minimum: str | None = None,
 ) -> FittedLaw:
     """Fit `form` to a file (or a DataFrame); returns a `FittedLaw`.
 
@@ -74,6 +76,8 @@ def fit_table(
     known = None if form == "isoflop" else find(form, fix, tie)
     columns = parse_map(mapping) if isinstance(mapping, str) else dict(mapping)
     check_names(form, known, columns)
+    if minimum and (known is not None or minimum not in MINIMA):
+        raise InputError(f"--minimum {minimum}: isoflop's alone, one of {', '.join(MINIMA)}")
     chosen = parse_loss(loss) if loss else None
     table: pd.DataFrame = read_frame(data)[0] if isinstance(data, str | Path) else data
     source = str(data) if isinstance(data, str | Path) else "a table in memory"
@@ -100,7 +104,9 @@ def fit_table(
             )
         kept = rows.columns
         data = described(rows, kept, about)
-        law, found = isoflop_law(kept, columns["L"], data, bootstrap, level, seed)
+        law, found = isoflop_law(
+            kept, columns["L"], data, bootstrap, level, seed, minimum or "spline"
+        )
         return FittedLaw(law, kept, columns, isoflop=found)
     return fit_form(
         known,
@@ -136,7 +142,7 @@ def fit_form(
     inside, outside = split(rows, hold_out)
     columns = {n: v[inside] for n, v in rows.columns.items()}
     chosen = loss or parse_loss(form.loss)
-    problem = form.problem(columns)
+    problem = plain = form.problem(columns)
     if unit is not None:
         problem = replace(problem, unit=np.unique(unit[inside], return_inverse=True)[1])
     weight = None if weight is None else weight[inside]
@@ -155,6 +161,8 @@ def fit_form(
     if unit is not None:
         method += f"; over {problem.unit.max() + 1} units of {about['units']['column']}"
     data = described(rows, columns, about)
+    apart = plain.log_y - plain.model.log_value(found.optimum.theta[None])[0]
+    data["misfit"] = misfit(apart, plain.log_y)
     if bootstrap:
         data["bootstrap"] = {
             "replicates": bootstrap,

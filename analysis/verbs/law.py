@@ -24,6 +24,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"with the names to map: {described}; or a form of one's own by import path, "
         "my.laws.Tied, from the folder one stands in",
     )
+    parser.add_argument(
+        "--minimum",
+        metavar="spline|parabola",
+        help="isoflop: each budget's minimum by a smoothing spline (default) or by a parabola",
+    )
     parser.add_argument("--fix", metavar="E=0,...", help="parameters held at a value")
     parser.add_argument("--tie", metavar="alpha=beta,...", help="parameters held equal")
     parser.add_argument("data", metavar="DATA", help=".csv, .tsv, .parquet or .jsonl")
@@ -104,6 +109,7 @@ def run(given: argparse.Namespace) -> int:
         given.scale,
         given.fix,
         given.tie,
+        given.minimum,
     )
     if given.json:
         print(json.dumps(fitted.law.to_json(), indent=2, allow_nan=False))

@@ -38,6 +38,8 @@ def sentences(law: Law) -> list[str]:
     lines = []
     if law.verdict:
         lines.append(f"verdict: {law.verdict}{reason(law)}")
+    if "misfit" in law.data:
+        lines.append(size_of(law.data["misfit"]))
     for name, check in law.checks.items():
         state = {True: "passed", False: "FAILED", None: "not decided"}[check["passed"]]
         lines.append(f"  {name}: {state}{detail(name, check)}")
@@ -64,6 +66,15 @@ def sentences(law: Law) -> list[str]:
     return lines
 
 
+def size_of(misfit: dict) -> str:
+    """The size of the misfit, in a line."""
+    line = f"misfit: {number(100 * misfit['rms'])} % rms"
+    share = misfit["share_of_variance"]
+    return line + (
+        "" if share is None else f", {number(100 * share, 4)} % of the variance explained"
+    )
+
+
 def reason(law: Law) -> str:
     """What kept the law from "supported", in a clause."""
     said = {
@@ -79,7 +90,10 @@ def reason(law: Law) -> str:
     failed = [said.get(name, name) for name, c in law.checks.items() if c["passed"] is False]
     open_ = [said.get(name, name) for name, c in law.checks.items() if c["passed"] is None]
     if failed:
-        return ": " + "; ".join(failed)
+        size = (
+            f" (by {number(100 * law.data['misfit']['rms'])} % rms)" if "misfit" in law.data else ""
+        )
+        return ": " + "; ".join(f + size * (f == said["pattern"]) for f in failed)
     if open_ and law.verdict != "supported":
         return ": too few rows to decide on all checks"
     return ""
