@@ -67,8 +67,9 @@ def cells_of(
     """The cells of each (depth, width), ascending. use (R,) bool: rows that count; least: the least
     gamma that does (-inf: every sign)."""
     gammas = runs["gamma"].to_numpy(float)
+    replicate = "unit" if "unit" in runs.columns else "seed"
     keep = use & np.isfinite(scaled.y) & (gammas >= least)
-    depth, width, seed = (runs[c].to_numpy()[keep] for c in ("depth", "width", "seed"))
+    depth, width, seed = (runs[c].to_numpy()[keep] for c in ("depth", "width", replicate))
     gamma, value, late = gammas[keep], scaled.y[keep], scaled.censored[keep]
     groups = []
     for w, d in sorted(set(zip(width.tolist(), depth.tolist(), strict=True))):

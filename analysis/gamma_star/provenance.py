@@ -18,7 +18,7 @@ from analysis.tables.table import Table
 FROZEN, EXPLORATORY, NOT_FROZEN = "frozen", "exploratory", "not frozen"
 SPELLED = {
     "metric": "metric", "form": "form", "window": "window", "hold_out": "held out",
-    "where": "rows",
+    "where": "rows", "cluster": "units",
 }  # fmt: skip
 
 
@@ -27,7 +27,7 @@ def frozen_choices(table: Table) -> dict[str, Any]:
     primary = table.primary
     return {
         "metric": primary.metric, "form": primary.form or PRIMARY_FORM, "window": primary.window,
-        "hold_out": "deepest", "where": None,
+        "hold_out": "deepest", "where": None, "cluster": None,
     }  # fmt: skip
 
 
@@ -40,7 +40,7 @@ def provenance(
     {frozen, used}}, table, curves: SHA-256, code_versions, law_history, sentence}
     """
     used = {"metric": metric, "form": form, "window": window, "hold_out": hold_out,
-            "where": table.where}  # fmt: skip
+            "where": table.where, "cluster": table.cluster}  # fmt: skip
     frozen = frozen_choices(table)
     differs = {k: {"frozen": frozen[k], "used": used[k]} for k in used if used[k] != frozen[k]}
     status = EXPLORATORY if differs else table.law_status

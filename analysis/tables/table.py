@@ -4,7 +4,7 @@ no run stands in it twice, and it mixes nothing that gamma*(N) doesn't model.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,8 @@ class Table(Shown):
     law_status: str = "not frozen"
     """Of `primary`: frozen, exploratory (changed after a submission), not frozen (no sweep's)."""
     law_history: list[Any] = field(default_factory=list)
+    cluster: str | None = None
+    """The column whose values, not the seeds, are the replicates of a fit (the runs' `unit`)."""
     notes: tuple[str, ...] = ()
     """What was set aside on reading, in words."""
 
@@ -72,17 +74,19 @@ class Table(Shown):
         return found[found["run_id"].isin(self.runs["run_id"])].reset_index(drop=True)
 
 
-def load(path: str | Path, where: str | None = None) -> Table:
+def load(path: str | Path, where: str | None = None, cluster: str | None = None) -> Table:
     """Read `path` (Parquet; .csv and .tsv too) and check it. Raises InputError in one line.
 
-    where: a condition on columns; the rows it leaves out were never in the table.
+    where: a condition on columns; the rows it leaves out were never in the table. cluster: the
+    column whose runs of one value are one unit (seeds that share their data, say).
     """
     path = Path(path)
     runs, about = read_frame(path)
     try:
         if where:
             runs, about, where = chosen_rows(runs, about, where)
-        return from_frame(runs, about, path, where)
+        table = from_frame(runs, about, path, where)
+        return clustered(table, cluster) if cluster else table
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
 
@@ -130,6 +134,14 @@ def from_frame(
         law_history=list(about.get("law_history") or []),
         notes=(copies,) if copies else (),
     )
+
+
+def clustered(table: Table, column: str) -> Table:
+    """The table with the values of a column as its replicates. Raises InputError without it."""
+    if column not in table.runs.columns or table.runs[column].isna().any():
+        raise InputError(f"--cluster {column!r}: no such column, or not in every row")
+    unit = pd.factorize(table.runs[column].astype(str))[0]
+    return replace(table, runs=table.runs.assign(unit=unit), cluster=column)
 
 
 def chosen_rows(

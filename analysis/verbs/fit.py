@@ -26,6 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="the law alone: no specification curve, no fungibility")  # fmt: skip
     parser.add_argument("--where", metavar="CONDITION",
                         help="these rows alone, such as \"task == 'recall'\"")  # fmt: skip
+    parser.add_argument("--cluster", metavar="COLUMN",
+                        help="the replicates are the values of this column instead of the seeds")  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print the laws as JSON, nothing else")
 
 
@@ -42,7 +44,7 @@ def run(given: argparse.Namespace) -> int:
     if given.window is not None and not given.window > 0:
         raise InputError(f"--window {given.window:g}: a positive number (ln gamma)")
     with shown("fitting"):
-        table = load(given.table, given.where)
+        table = load(given.table, given.where, given.cluster)
         result = fit(table, metric=given.metric, form=given.form, window=given.window,
                      partial=given.partial, hold_out=given.hold_out,
                      explore=not given.quick)  # fmt: skip

@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 
 from analysis.contrasts.cost import prepared
+from analysis.errors import InputError
 from analysis.gamma_star import fit
-from analysis.tables.table import from_frame
+from analysis.tables.table import clustered, from_frame
 from tests.planted import copied_seeds
 from tests.worlds import World, power, simulate
 
@@ -72,3 +73,15 @@ def test_a_seed_at_five_rates_is_one_run_in_the_rates():
     runs, notes = prepared(read(frame))
     assert (runs.groupby(["depth", "gamma"])["seed"].nunique() == 4).all()
     assert (runs.groupby(["depth", "gamma"]).size() == 4).all() and notes
+
+
+def test_seeds_of_one_cluster_are_one_replicate():
+    frame = simulate(World("w", power(), seeds=6), np.random.default_rng(0))
+    frame["machine"] = np.where(frame["seed"] > 3, "a", "b")
+    table = read(frame)
+    alone, shared = (fit(t, explore=False) for t in (table, clustered(table, "machine")))
+    count = [f.arms["raw"].curves[0].optimum.log_se for f in (alone, shared)]
+    assert count[0] != count[1]
+    assert shared.provenance["differs"] == {"cluster": {"frozen": None, "used": "machine"}}
+    with pytest.raises(InputError, match="no such column"):
+        clustered(table, "host")
