@@ -47,6 +47,14 @@ def best(form: Form, parameters: dict[str, float], flops: float, per_token: floa
     return np.array([n, total - n, loss[at]])
 
 
+def possible(form: Form | None, flops: float, per_token: float) -> None:
+    """Raise InputError where no fit could give an allocation: asked before one is made."""
+    if form is None or {*form.variables} - {form.response} != {"N", "D"}:
+        raise InputError("an allocation needs a law of N and D, e.g. chinchilla or over-training")
+    if not (np.isfinite(flops) and flops > per_token and per_token > 0):
+        raise InputError(f"--flops {flops:g}: more than --flops-per-token {per_token:g}, positive")
+
+
 def allocate(fitted: FittedLaw, flops: float, per_token: float = 6.0) -> Allocation:
     """The allocation by a law fitted with --bootstrap replicates (without: no interval).
 
@@ -54,10 +62,7 @@ def allocate(fitted: FittedLaw, flops: float, per_token: float = 6.0) -> Allocat
     other variables than N and D, a parameter has no value, or there is no minimum.
     """
     form = fitted.form
-    if form is None or {*form.variables} - {form.response} != {"N", "D"}:
-        raise InputError("an allocation needs a law of N and D, e.g. chinchilla or over-training")
-    if not (np.isfinite(flops) and flops > per_token and per_token > 0):
-        raise InputError(f"--flops {flops:g}: more than --flops-per-token {per_token:g}, positive")
+    possible(form, flops, per_token)
     values = {n: p.estimate for n, p in fitted.law.parameters.items()}
     if lost := [n for n, v in values.items() if v is None]:
         raise InputError(f"no allocation: {lost[0]} has no finite value")

@@ -21,7 +21,7 @@ from analysis.forms.form import Form
 from analysis.forms.isoflop import MINIMA, IsoflopFit
 from analysis.forms.isoflop_law import isoflop_law
 from analysis.forms.named import find
-from analysis.forms.prediction import predicted, with_prediction
+from analysis.forms.prediction import at_point, parse_point, predicted, with_prediction
 from analysis.forms.scaled import SCALES, scaled, weights_of
 from analysis.forms.verdict import judged_law
 from analysis.notebook import Shown
@@ -65,6 +65,7 @@ def fit_table(
     fix: str | None = None,
     tie: str | None = None,
     minimum: str | None = None,
+    predict: str | None = None,
 ) -> FittedLaw:
     """Fit `form` to a file (or a DataFrame); returns a `FittedLaw`.
 
@@ -78,6 +79,12 @@ def fit_table(
     check_names(form, known, columns)
     if minimum and (known is not None or minimum not in MINIMA):
         raise InputError(f"--minimum {minimum}: isoflop's alone, one of {', '.join(MINIMA)}")
+    if predict and (known is None or not bootstrap or weights or scale != "log"):
+        raise InputError(
+            "--predict needs --bootstrap, a form other than isoflop, and rows of one "
+            "weight on the log scale"
+        )
+    point = parse_point(predict, known) if predict else None
     chosen = parse_loss(loss) if loss else None
     table: pd.DataFrame = read_frame(data)[0] if isinstance(data, str | Path) else data
     source = str(data) if isinstance(data, str | Path) else "a table in memory"
@@ -108,7 +115,7 @@ def fit_table(
             kept, columns["L"], data, bootstrap, level, seed, minimum or "spline"
         )
         return FittedLaw(law, kept, columns, isoflop=found)
-    return fit_form(
+    fitted = fit_form(
         known,
         rows,
         columns,
@@ -122,6 +129,10 @@ def fit_table(
         unit,
         weight,
     )
+    if point:
+        at = at_point(known, fitted.law, fitted.fit, point, seed)
+        fitted = replace(fitted, law=replace(fitted.law, data=fitted.law.data | {"predicted": at}))
+    return fitted
 
 
 def fit_form(

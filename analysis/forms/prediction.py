@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+from analysis.errors import InputError
 from analysis.forms.fit import Fit
 from analysis.forms.form import Form
 from analysis.tables.laws_json import Law
@@ -46,6 +47,50 @@ def predicted(form: Form, law: Law, found: Fit, columns, apart, level, text) -> 
         "share_inside_noise_band": float(np.mean(np.abs(error) <= spread)),
         "band": float(spread),
     }
+
+
+def at_point(
+    form: Form, law: Law, found: Fit, point: dict[str, float], seed: int = 0
+) -> dict[str, Any]:
+    """A new row's response at `point` (every variable but the response): estimate, low and high at
+    the law's level. Each bootstrap replicate predicts, a residual drawn from the fitted ones on top
+    (widened by √(n/(n - p)), for what the parameters took of them)."""
+    values = {n: p.estimate for n, p in law.parameters.items()}
+    if lost := [n for n, v in values.items() if v is None]:
+        raise InputError(f"--predict: {lost[0]} has no finite value")
+    columns = {n: np.array([v]) for n, v in point.items()}
+
+    def value(parameters: dict[str, float]) -> float:
+        with np.errstate(all="ignore"):
+            return float(np.broadcast_to(form.predict(parameters, columns), 1)[0])
+
+    estimate = value(values)
+    rows = np.transpose([e.samples for e in found.estimates])
+    drawn = np.array([value(dict(zip(values, map(float, row), strict=True))) for row in rows])
+    n, p = found.residuals.size, found.optimum.theta.size
+    # many draws of the noise a replicate, so that the quantiles rest on more than one each
+    noise = np.random.default_rng(seed).choice(found.residuals, (drawn.size, 50))
+    with np.errstate(all="ignore"):
+        log_new = np.log(drawn)[:, None] + noise * np.sqrt(n / max(n - p, 1))
+    tail = (1 - law.level) / 2
+    told = np.isfinite(log_new).all() and np.isfinite(estimate) and estimate > 0
+    low, high = np.exp(np.quantile(log_new, [tail, 1 - tail])) if told else (None, None)
+    return {"point": point, "estimate": estimate, "low": low, "high": high,
+            "replicates": int(drawn.size)}  # fmt: skip
+
+
+def parse_point(text: str, form: Form) -> dict[str, float]:
+    """ "N=1e9,D=2e10" -> a value for each variable. Raises InputError."""
+    need = [v for v in form.variables if v != form.response]
+    try:
+        pairs = [part.split("=") for part in text.split(",")]
+        point = {name.strip(): float(value) for name, value in pairs}
+    except ValueError:
+        point = {}
+    if set(point) != set(need) or not all(np.isfinite(v) and v > 0 for v in point.values()):
+        asked = ",".join(f"{n}=NUMBER" for n in need)
+        raise InputError(f"--predict {text!r}: {form.name} needs {asked}, positive")
+    return point
 
 
 def _rms(error: np.ndarray) -> float:

@@ -30,8 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Fit, allocate, print; returns the exit status."""
-    from analysis.forms.allocation import allocate
+    from analysis.forms.allocation import allocate, possible
     from analysis.forms.law import fit_table
+    from analysis.forms.named import find
     from analysis.show.progress import Bootstraps
     from analysis.text import estimate
 
@@ -41,6 +42,9 @@ def run(given: argparse.Namespace) -> int:
         budgets = [float(part) for part in given.flops.split(",")]
     except ValueError:
         raise InputError(f"--flops {given.flops!r}: numbers, parted by commas") from None
+    form = None if given.form == "isoflop" else find(given.form, given.fix, given.tie)
+    for flops in budgets:
+        possible(form, flops, given.flops_per_token)
     fitted = fit_table(
         given.form, given.data, given.mapping, given.loss, given.where, given.bootstrap,
         seed=given.seed, progress=Bootstraps(), fix=given.fix, tie=given.tie,

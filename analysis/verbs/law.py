@@ -29,6 +29,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="spline|parabola",
         help="isoflop: each budget's minimum by a smoothing spline (default) or by a parabola",
     )
+    parser.add_argument(
+        "--predict",
+        metavar="N=1e9,D=2e10",
+        help="a new row's response there, with its prediction interval (needs --bootstrap)",
+    )
     parser.add_argument("--fix", metavar="E=0,...", help="parameters held at a value")
     parser.add_argument("--tie", metavar="alpha=beta,...", help="parameters held equal")
     parser.add_argument("data", metavar="DATA", help=".csv, .tsv, .parquet or .jsonl")
@@ -110,6 +115,7 @@ def run(given: argparse.Namespace) -> int:
         given.fix,
         given.tie,
         given.minimum,
+        given.predict,
     )
     if given.json:
         print(json.dumps(fitted.law.to_json(), indent=2, allow_nan=False))

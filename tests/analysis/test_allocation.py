@@ -64,7 +64,10 @@ def test_the_verb_prints_and_says_what_lies_beyond_the_table(tmp_path, capsys):
     for flops in ("x", "0", "-1", "nan"):
         assert main([*arguments[:-1], flops]) == 2
         out, err = capsys.readouterr()
-        assert not out and err.count("\n") == 1
+        assert not out and err.count("\n") == 1 and "bootstrap" not in err
+    for form, names in (("power", "x=N,y=L"), ("isoflop", "C=N,N=N,L=L")):
+        assert main(["allocate", form, arguments[2], "--map", names, "--flops", "1e20"]) == 2
+        assert "needs a law of N and D" in capsys.readouterr().err
 
 
 def test_a_law_without_an_optimum_is_refused():
@@ -111,3 +114,28 @@ def test_the_size_of_a_misfit_is_on_the_screen():
     said = "\n".join(sentences(law))
     assert f"misfit: {100 * rms:.3g} % rms" in said
     assert law.verdict == "not supported" and f"(by {100 * rms:.3g} % rms)" in said
+
+
+def test_a_prediction_interval_holds_new_rows(capsys, tmp_path):
+    inside, widths = [], []
+    point = {"N": np.array([3e10]), "D": np.array([5e11])}
+    centre = float(find("chinchilla").predict(TRUTH, point)[0])
+    for s in range(6):
+        law = fit_table(
+            "chinchilla", table(seed=s), "N=N,D=D,L=L", "l2", bootstrap=100,
+            predict="N=3e10,D=5e11",
+        ).law  # fmt: skip
+        at = law.data["predicted"]
+        new = centre * np.exp(np.random.default_rng(s).normal(0, 0.003, 200))
+        inside.append(float(np.mean((at["low"] < new) & (new < at["high"]))))
+        widths.append(np.log(at["high"] / at["low"]))
+    assert np.mean(inside) > 0.85
+    assert 2 * 1.96 * 0.003 * 0.9 < np.median(widths) < 0.05
+    assert any("predicted at N = 3e+10" in line for line in sentences(law))
+    table().to_csv(tmp_path / "t.csv", index=False)
+    given = ["law", "chinchilla", str(tmp_path / "t.csv"), "--map", "N=N,D=D,L=L"]
+    for more in (["--predict", "N=1,D=1"], ["--bootstrap", "100", "--predict", "N=1"],
+                 ["--bootstrap", "100", "--predict", "N=1,D=-1"]):  # fmt: skip
+        assert main([*given, *more]) == 2
+        out, err = capsys.readouterr()
+        assert "--predict" in err and err.count("\n") == 1 and not out

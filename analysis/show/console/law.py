@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from analysis.tables.laws_json import Law
-from analysis.text import bracket, number
+from analysis.text import bracket, estimate, number
 
 DIGITS = 5  # rounded exponents ruin extrapolation
 
@@ -51,6 +51,11 @@ def sentences(law: Law) -> list[str]:
             said = f"{side} by {number(abs(rival['delta']), DIGITS)}"
         lines.append(f"  rival {rival['name']}: {said}")
     data = law.data
+    if "predicted" in data:
+        p = data["predicted"]
+        where = ", ".join(f"{n} = {v:g}" for n, v in p["point"].items())
+        value = estimate(p["estimate"], p["low"], p["high"], DIGITS)
+        lines.append(f"predicted at {where}: {value} (a new row, {100 * law.level:g} %)")
     if "rows" in data:
         lines.append(f"rows: {data['used']} of {data['rows']} fitted")
         if data.get("held_out"):
