@@ -56,7 +56,7 @@ def test_losses_of_five_steps_are_torchs(name, tmp_path, record_property):
     for call, answer in zip(given, drive([*emulator, str(program)], given, tmp_path), strict=True):
         assert answer.words == ""
         exact = torch_losses(call)
-        errors.append(np.max(np.abs(answer.values["loss"] - exact) / exact))
+        errors.append(float(np.max(np.abs(answer.values["loss"] - exact) / exact)))
     record_property("largest relative difference", max(errors))
     print(f"{name}: largest relative difference of {len(given)} shapes' losses {max(errors):.1e}")
     assert max(errors) < TOLERANCE
