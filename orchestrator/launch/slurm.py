@@ -17,10 +17,9 @@ from pathlib import Path
 
 from orchestrator.cost import train_flops
 from orchestrator.errors import UserError
-from orchestrator.launch.job import log_name
 from orchestrator.launch.policy import out_of_memory
 from orchestrator.launch.progress import Progress
-from orchestrator.launch.sbatch import flags, max_array_size, refused, require
+from orchestrator.launch.sbatch import max_array_size, options, refused, require
 from orchestrator.launch.state import under_way
 from orchestrator.launch.stop import cancels
 from orchestrator.launch.worker import command
@@ -164,18 +163,13 @@ def _submit(
     folder = Path(cluster.logs or store.logs).absolute() / sweep / f"slurm-{unique}"
     folder.mkdir(parents=True)
     array = new_array(sweep, unique, group, folder)
-    text = script(store, sweep, settings, group, folder)
-    (folder / "job.sh").write_text(text)  # for people: Slurm gets the text itself
     share = max(1, round((cluster.parallelism or jobs) * len(group) / jobs))
-    words = [
-        "sbatch", "--parsable", f"--job-name={array.name}", f"--array=0-{len(group) - 1}%{share}",
-        f"--output={escaped(folder)}/{log_name('%A_%a')}", "--open-mode=append",
-        f"--signal=USR2@{cluster.signal_s}", *flags(cluster, settings.execution),
-    ]  # fmt: skip
+    text = script(store, sweep, settings, group, folder, array.name, share)
+    (folder / "job.sh").write_text(text)  # for people: Slurm gets the text itself
     record(store, array)
     try:
         done = subprocess.run(
-            words, input=text, capture_output=True, text=True, timeout=SBATCH_S, check=False,
+            ["sbatch", "--parsable"], input=text, capture_output=True, text=True, timeout=SBATCH_S, check=False,
             env=environment(),
         )  # fmt: skip
         said, number = done.stderr, done.stdout.strip().partition(";")[0]
@@ -192,23 +186,30 @@ def _submit(
 
 
 def script(
-    store: Store, sweep: str, settings: Settings, group: list[list[str]], folder: Path
-) -> str:
-    """The jobs as text: what each task of an array trains, and how."""
+    store: Store, sweep: str, settings: Settings, group: list[list[str]], folder: Path,
+    name: str, at_once: int,
+) -> str:  # fmt: skip
+    """The jobs as text, in submitit's form of it: what each task of an array trains, and how.
+
+    submitit's executor would leave a pickle for the jobs to load; its script holds all they need.
+    """
+    from submitit.slurm.slurm import _make_sbatch_string
+
     cluster, threads = settings.cluster, settings.execution.threads
     words = [*command(store, settings, sweep, "job"), f"--signal-s={cluster.signal_s}",
              f"--folder={folder}"]  # fmt: skip
-    return "\n".join([
-        "#!/bin/bash",
-        f"export OMP_NUM_THREADS={threads} MKL_NUM_THREADS={threads}",
-        "export SRUN_CPUS_PER_TASK=$SLURM_CPUS_PER_TASK",
-        *cluster.setup,
-        "case $SLURM_ARRAY_TASK_ID in",
-        *(f'{i}) packs="{" ".join(packs)}" ;;' for i, packs in enumerate(group)),
-        "esac",
-        f"srun --unbuffered {shlex.join(words)} $packs",
-        "",
-    ])  # fmt: skip
+    return _make_sbatch_string(
+        command=f"{shlex.join(words)} $packs", folder=escaped(folder), job_name=name,
+        time=cluster.minutes, map_count=len(group), array_parallelism=at_once,
+        signal_delay_s=cluster.signal_s, stderr_to_stdout=True,
+        setup=[
+            f"export OMP_NUM_THREADS={threads} MKL_NUM_THREADS={threads}",
+            "export SRUN_CPUS_PER_TASK=$SLURM_CPUS_PER_TASK", *cluster.setup,
+            "case $SLURM_ARRAY_TASK_ID in",
+            *(f'{i}) packs="{" ".join(packs)}" ;;' for i, packs in enumerate(group)), "esac",
+        ],
+        additional_parameters=options(cluster, settings.execution),
+    )  # fmt: skip
 
 
 def escaped(folder: Path) -> str:

@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parent.parent
-_NAMED = ("torch", "lightning", "hydra-core", "numpy", "pandas", "wandb")
+_NAMED = ("torch", "lightning", "hydra-core", "numpy", "pandas", "submitit", "wandb")
 
 
 ROOMS = ("models", "optimizers", "tasks", "training", "prng.py", "config.py")

@@ -53,7 +53,7 @@ def commands(tmp_path, monkeypatch):
 
     put("scontrol", "echo 'MaxArraySize            = 5'")
     put("squeue", ROW)
-    put("sbatch", 'cat > script; echo "$@" >> asked; touch queued; echo 7')
+    put("sbatch", "cat > script; cat script >> asked; touch queued; echo 7")
     yield put
     forget()
 
@@ -78,7 +78,8 @@ def test_jobs_are_text_and_nothing_of_an_allocation_leaks(commands, tmp_path):
     assert not list(tmp_path.rglob("*.pkl"))
     text = Path("script").read_text()
     assert text.startswith("#!/bin/bash\n") and packs[0].pack_id in text
-    assert "of %%a and 'quotes'" in Path("asked").read_text()
+    (output,) = [s for s in text.splitlines() if s.startswith("#SBATCH --output=")]
+    assert "of %%a and " in output and output.endswith("/%A_%a_0_log.out'")
     seen = Path("env").read_text()
     assert not [name for name in LEAKS if f"\n{name}=" in seen]
     assert set(holders(store)) == {packs[0].pack_id}
@@ -134,5 +135,5 @@ def test_out_of_memory_is_tried_with_twice_as_much(commands, tmp_path):
         note(store, packs[0].pack_id, attempt)  # once on record
     assert out_of_memory(store, packs[0].pack_id) == 2
     place.launch(store, "tiny", packs)
-    first, second = Path("asked").read_text().splitlines()
-    assert "--mem=2048M" in first and "--mem=8192M" in second
+    asked = [w for w in Path("asked").read_text().split() if w.startswith("--mem=")]
+    assert asked == ["--mem=2048M", "--mem=8192M"]
