@@ -42,7 +42,8 @@ def test_what_is_no_laws_file_is_said(text, tmp_path):
         read(path)
 
 
-def test_a_folder_that_is_not_there_is_said(tmp_path):
+def test_a_folder_that_cannot_be_is_said(tmp_path):
+    (tmp_path / "none").write_text("a file")
     with pytest.raises(InputError, match="can't write"):
         write([LAW], tmp_path / "none" / "laws.json")
 

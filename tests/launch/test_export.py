@@ -18,7 +18,7 @@ from tests.conftest import orchestrator
 
 @pytest.fixture
 def collected(sweep_file, tiny) -> list[str]:
-    words = [*tiny, "+cluster.logs=/shared/me/logs", "+tracking.entity=somebody"]
+    words = [*tiny, "execution.parts=/shared/me/parts", "+tracking.entity=somebody"]
     assert orchestrator("submit", "small", *words).returncode == 0
     assert orchestrator("collect", "small").returncode == 0
     return words
