@@ -79,5 +79,7 @@ def test_what_is_composed_is_what_is_declared(store):
         **{f"budget.{k}": v for k, v in known["budget"].items()}, "precision": "32-true",
         "budget.curve_sequences": 64, "measures": [],
     }  # fmt: skip
-    assert said == {k: v for k, v in expected.items() if k in said} and len(said) >= len(expected) - 2
+    assert (
+        said == {k: v for k, v in expected.items() if k in said} and len(said) >= len(expected) - 2
+    )
     assert e.settings == type(e.settings)()

@@ -22,6 +22,12 @@ from tests.conftest import orchestrator
 METRICS = ["val_loss", "accuracy", "eval_correct", "eval_total", "steps_to_solve", "status"]
 
 
+def but(tiny: list[str], *words: str) -> list[str]:
+    """The tiny sweep's overrides with others in place of those of the same key."""
+    keys = {w.partition("=")[0] for w in words}
+    return [*(w for w in tiny if w.partition("=")[0] not in keys), *words]
+
+
 def table(results: str, sweep: str = "small") -> pd.DataFrame:
     done = orchestrator("collect", sweep, "--results", results)
     assert done.returncode == 0, done.stderr
@@ -101,7 +107,7 @@ def table_folder(results: str) -> Path:
 def test_killed_twice_in_the_middle_the_result_is_bit_identical(
     store, sweep_file, tiny, monkeypatch
 ):
-    words = [*tiny, "budget.steps=4000", "execution.checkpoint_s=0.05", "cluster.processes=2"]
+    words = but(tiny, "budget.steps=4000", "execution.checkpoint_s=0.05", "cluster.processes=2")
     expected = trained(store, monkeypatch, *words)
     for _ in range(2):
         submission = subprocess.Popen(
@@ -134,7 +140,7 @@ def _wait_for_a_checkpoint(submission: subprocess.Popen) -> None:
 
 
 def test_two_submissions_at_once_train_no_pack_twice(sweep_file, tiny):
-    words = ["submit", "small", *tiny, "budget.steps=100"]
+    words = ["submit", "small", *but(tiny, "budget.steps=100")]
     both = [
         subprocess.Popen([sys.executable, "-m", "orchestrator", *words], stderr=subprocess.DEVNULL)
         for _ in range(2)
