@@ -30,6 +30,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A store of its own, and an empty working folder."""
     folder = tmp_path / "work"
     folder.mkdir()
+    monkeypatch.setattr("orchestrator.parts.own._folder", None)  # an earlier test's
     monkeypatch.chdir(folder)
     monkeypatch.setenv("ORCHESTRATOR_STORE", str(tmp_path / "store"))
     return tmp_path / "store"
