@@ -25,6 +25,14 @@ def tiny() -> list[str]:
     return list(TINY)
 
 
+@pytest.fixture(autouse=True)
+def umask():
+    """A submission within this process makes its files private; the next test starts as usual."""
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+
+
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A store of its own, and an empty working folder."""

@@ -64,6 +64,8 @@ class Finish:
             if cancels(self.store, self.plan.sweep) > self.cancels:
                 return [self._left(p, "the sweep was cancelled meanwhile") for p in left]
             held = holders(self.store, ending=True)
+            if held is None and not self.place.queues:
+                held = {}  # this machine trains whatever Slurm is silent about: claims protect
             if held is not None:
                 self.answered = time.monotonic()
             elif time.monotonic() - self.answered > SILENT_S:
@@ -124,7 +126,11 @@ class Finish:
                 progress.update()
                 time.sleep(LOOK_S)
                 held = holders(self.store, ending=True)
-                if held is None and time.monotonic() - self.answered < SILENT_S:
+                if (
+                    held is None
+                    and self.place.queues
+                    and time.monotonic() - self.answered < SILENT_S
+                ):
                     continue
                 if not all(self._busy(p, held) and not self._done(p) for p in busy) or not busy:
                     return

@@ -17,6 +17,10 @@ class Launcher(Protocol):
     settings: Settings
 
     @property
+    def queues(self) -> bool:
+        """Whether packs wait in a queue, which has to answer before they are launched anew."""
+
+    @property
     def waits(self) -> bool:
         """Whether `launch` returns only when the packs have ended."""
 

@@ -28,6 +28,7 @@ class Local:
     """`cluster.name=local`."""
 
     settings: Settings
+    queues = False
     waits = True
 
     def require(self) -> None:

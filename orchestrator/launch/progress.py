@@ -77,7 +77,8 @@ class Progress:
             done += finished
             share += (finished + partial) * self.flops[pack_id]
         whole = sum(len(p.run_ids) * self.flops[i] for i, p in self.packs.items())
-        left_s = self.pace.left_s(share / whole, after_s=FIRST_S)
+        # whoever only waits for others has no packs to watch
+        left_s = self.pace.left_s(share / whole if whole else 0.0, after_s=FIRST_S)
         left = "" if left_s is None else f"{duration(left_s)} left"
         note = left or ("starting up" if compiling or not share else "")
         self.bars.update(self.task, completed=done, left=note)

@@ -43,6 +43,8 @@ class Slurm:
 
     settings: Settings
 
+    queues = True
+
     @property
     def waits(self) -> bool:
         return self.settings.cluster.wait

@@ -35,7 +35,9 @@ COMPILERS = {
 def cache(tmp_path, monkeypatch, store) -> Path:
     """A cache of its own, in which nothing is built."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    Path("crash.h").write_text("#include <cstring>\n#define memcpy(...) __builtin_trap()\n")
+    Path("crash.h").write_text(
+        "__attribute__((constructor)) static void f() { __builtin_trap(); }\n"
+    )
     return tmp_path / "cache/orchestrator/native"
 
 

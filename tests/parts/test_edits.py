@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.launch.worker import command
-from orchestrator.records.attempts import attempts
+from orchestrator.records.attempts import attempts, results
 from orchestrator.records.packs import all_packs
 from orchestrator.records.store import open_store
 from orchestrator.settings import Settings
@@ -56,10 +56,11 @@ def test_what_plan_and_submit_say_of_an_edit(submitted):
     assert anew.returncode == 0 and "changed: mine (operator)" in anew.stderr
     assert "to train: 2 runs" in anew.stderr
     assert "nothing to train" in orchestrator("submit", *submitted).stderr
+    store = open_store()
     losses = [
-        json.loads(line)["val_loss"]
-        for path in sorted(open_store().packs.rglob("results.jsonl"))
-        for line in path.read_text().splitlines()
+        row["val_loss"]
+        for pack in all_packs(store)
+        for row in results(attempts(store, pack.pack_id)).values()
     ]
     assert len(losses) == 4 and len(set(losses)) == 4
     edit(OPERATOR)  # and back: what it trained then is still there
@@ -69,7 +70,7 @@ def test_what_plan_and_submit_say_of_an_edit(submitted):
 def test_a_pack_frozen_before_an_edit_is_refused_in_one_line(sweep_file, tiny):
     Path("mine.py").write_text(OPERATOR)
     Path("fail").touch()
-    words = ["small", *tiny, *WORDS]
+    words = ["small", *tiny, *WORDS, "execution.retries=0"]
     assert orchestrator("submit", *words).returncode == 1
     edit(OPERATOR.replace("causal_filter(z, taps)", "1.01 * causal_filter(z, taps)"))
     Path("fail").unlink()
@@ -79,7 +80,9 @@ def test_a_pack_frozen_before_an_edit_is_refused_in_one_line(sweep_file, tiny):
     (pack,) = all_packs(open_store())
     assert len(attempts(open_store(), pack.pack_id)) == 1
     job = subprocess.run(
-        command(open_store(), [pack.pack_id], Settings(), "small"), capture_output=True, check=False
+        [*command(open_store(), Settings(), "small"), pack.pack_id],
+        capture_output=True,
+        check=False,
     )
     end = attempts(open_store(), pack.pack_id)[-1].end()
     assert job.returncode == 1 and end["status"] == "failed"

@@ -302,7 +302,7 @@ class _Forked:
         os.dup2(stdout.fileno(), 1)
         os.dup2(stdout.fileno(), 2)
         sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
-        sys.argv = words[2:]
+        sys.argv = words[words.index("-m") + 1 :]
         code = 1
         try:
             from orchestrator.launch.worker import main as work
