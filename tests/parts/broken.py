@@ -216,7 +216,8 @@ TASK_FAULTS = [
     _given("torch's randomness", "tokens = torch.randint(7, (size, 6))", "differs between two calls"),
     _given("numpy's randomness", "tokens = torch.from_numpy(np.random.randint(0, 7, (size, 6)))",
            "differs between two calls"),
-    _given("the clock", "tokens = (tokens + time.time_ns() // 64) % 7", "differs between two calls"),
+    _given("the clock", "tokens = (tokens + torch.tensor(np.random.default_rng(time.time_ns())"
+           ".integers(0, 7, (size, 6)))) % 7", "differs between two calls"),
     _given("state kept", "calls.append(1); tokens = (tokens + len(calls)) % 7",
            "differs between two calls"),
     ("same at every step", MAKE, MAKE.replace("step", "seed"), "the same for every step"),
