@@ -63,9 +63,7 @@ class Finish:
                 return []
             if cancels(self.store, self.plan.sweep) > self.cancels:
                 return [self._left(p, "the sweep was cancelled meanwhile") for p in left]
-            held = holders(self.store, ending=True)
-            if held is None and not self.place.queues:
-                held = {}  # this machine trains whatever Slurm is silent about: claims protect
+            held = self._held()
             if held is not None:
                 self.answered = time.monotonic()
             elif time.monotonic() - self.answered > SILENT_S:
@@ -79,6 +77,13 @@ class Finish:
                 self._watch(busy)
             else:
                 return [self._left(p, self.given_up[p]) for p in left]
+
+    def _held(self) -> dict[str, Holder] | None:
+        """Who in Slurm's queue has each pack; None where a queue that counts is silent."""
+        held = holders(self.store, ending=True)
+        if held is None and not self.place.queues:
+            return {}  # this machine trains whatever Slurm is silent about: claims protect
+        return held
 
     def _done(self, pack_id: str) -> bool:
         return self.wanted[pack_id] <= set(results(attempts(self.store, pack_id)))
@@ -125,12 +130,8 @@ class Finish:
             while True:
                 progress.update()
                 time.sleep(LOOK_S)
-                held = holders(self.store, ending=True)
-                if (
-                    held is None
-                    and self.place.queues
-                    and time.monotonic() - self.answered < SILENT_S
-                ):
+                held = self._held()
+                if held is None and time.monotonic() - self.answered < SILENT_S:
                     continue
                 if not all(self._busy(p, held) and not self._done(p) for p in busy) or not busy:
                     return

@@ -82,7 +82,7 @@ def test_time_limit_and_preemption(slurm, tmp_path, reference):
     for box in (low, grace, limit):
         box.finish()
         whole(box, reference, 4)
-        # Slurm or submitit brought them back, not the last submission.
+        # Slurm or the job itself brought them back, not the last submission.
         assert max(c["slurm"]["restart"] for c in box.claims()) >= 1
 
 
