@@ -67,18 +67,18 @@ def run(
 ) -> int:  # fmt: skip
     """Train every pack that nobody else trains. Returns how many failed."""
     stand_in(execution.parts)
+    about = {
+        "git_commit": git_commit(), "code_version": code_version(),
+        "packages": package_versions(), "log": _log(), "stall_s": execution.stall_s,
+    }  # fmt: skip
     failed = 0
     for pack_id in pack_ids:
         if stopping():
             break
         pack = read_pack(store, pack_id)
-        if closed(store, pack_id) or set(pack.run_ids) <= set(results(attempts(store, pack_id))):
+        if closed(store, pack_id):
             continue
-        attempt = claim(
-            store, pack_id,
-            {"git_commit": git_commit(), "code_version": code_version(),
-             "packages": package_versions(), "log": _log(), "stall_s": execution.stall_s},
-        )  # fmt: skip
+        attempt = claim(store, pack_id, about, pack.run_ids)
         if attempt is not None:
             if sink is not None:
                 sink.begin(pack_id, attempt)

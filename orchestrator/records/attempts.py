@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -103,14 +104,20 @@ def attempts(store: Store, pack_id: str) -> list[Attempt]:
     return out
 
 
-def claim(store: Store, pack_id: str, about: dict[str, Any]) -> Attempt | None:
+def claim(
+    store: Store, pack_id: str, about: dict[str, Any], runs: Collection[str] | None = None
+) -> Attempt | None:
     """Make this process the owner of a new attempt, or None where another one is at work.
 
     `about` is kept in the claim: versions, commit, log, and `stall_s`, the seconds without a step
-    after which it is hung.
+    after which it is hung. `runs`: what there is to train; None also where all of them are done.
     """
     earlier = attempts(store, pack_id)
     if any(a.living() for a in earlier):
+        return None
+    # read only now: what ended before the list was read has left its results, and what began
+    # since has the number that this claim would take
+    if runs is not None and set(runs) <= set(results(earlier)):
         return None
     number = earlier[-1].number + 1 if earlier else 1
     folder = store.packs / pack_id

@@ -13,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from orchestrator.records import attempts as records
 from orchestrator.records.attempts import attempts, results
 from orchestrator.records.packs import all_packs
 from orchestrator.records.store import open_store
@@ -37,6 +38,25 @@ def test_the_first_to_complete_a_slice_commits_it_and_the_second_is_evidence(tmp
     assert results(attempts(store, pack.pack_id)) == before
     assert {row["attempt"] for row in before.values()} == {2}
     assert '"val_loss":-1.0' in first.late.read_text()
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_pack_that_is_finished_while_another_worker_claims_it_is_claimed_once(
+    tmp_path, monkeypatch, late
+):
+    store = open_store(tmp_path)
+    (pack,) = planned(store, "s", packs=1)
+    look = records.attempts
+
+    def meanwhile(*words):
+        monkeypatch.undo()
+        found = look(*words)
+        train(store, pack, None, 0.0)
+        return found if late else look(*words)
+
+    monkeypatch.setattr(records, "attempts", meanwhile)
+    assert records.claim(store, pack.pack_id, {}, pack.run_ids) is None
+    assert len(attempts(store, pack.pack_id)) == 1
 
 
 def test_stores_of_earlier_versions_stay_readable(tmp_path):
