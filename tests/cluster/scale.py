@@ -33,7 +33,7 @@ hydra:
       seed: range(0,SEEDS)
 """
 SHIMS = {
-    "sbatch": 'echo "Submitted batch job 1"',
+    "sbatch": "echo 1",
     "scontrol": 'echo "MaxArraySize            = 1001"',
     "srun": "true",
     "squeue": "true",
