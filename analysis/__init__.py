@@ -56,17 +56,24 @@ def fit(
 def law(
     form: str, data: str | Path | pd.DataFrame, mapping: str | dict[str, str], *,
     loss: str | None = None, where: str | None = None, bootstrap: int = 0,
-    hold_out: str | None = None, level: float = 0.95, seed: int = 0,
+    hold_out: str | None = None, level: float = 0.95, seed: int = 0, cluster: str | None = None,
+    weights: str | None = None, scale: str = "log", fix: str | None = None,
+    tie: str | None = None, minimum: str | None = None, predict: str | None = None,
 ) -> FittedLaw:  # fmt: skip
     """Fit a published law form to anyone's table; see `analysis law --help` for the forms.
 
     mapping: a column or an expression for each of the form's names, as a dict or as
     "N=params,D=flops/(6*params),L=loss". loss: huber:DELTA, lad or l2. bootstrap: how many, for
-    percentile intervals in place of profile likelihood. hold_out: rows to predict, not to fit.
+    percentile intervals in place of profile likelihood. hold_out: rows to predict, not to fit. The
+    rest are the flags of the same name: see `analysis law --help`.
     """
+    from analysis.forms.choices import Choices
     from analysis.forms.law import fit_table
 
-    return fit_table(form, data, mapping, loss, where, bootstrap, hold_out, level, seed)
+    return fit_table(form, data, mapping, Choices(
+        loss, where, bootstrap, hold_out, level, seed, cluster, weights, scale, fix, tie, minimum,
+        predict,
+    ))  # fmt: skip
 
 
 def compare(

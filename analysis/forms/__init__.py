@@ -13,5 +13,6 @@ FORMS = {
     "over-training": ("over_training", "N, D, L"),
     "data-constrained": ("data_constrained", "N, D, U, L"),
     "broken-power": ("broken_power", "x, y"),
+    "step-law": ("step_law", "N, D, lr"),
     "depth-width": ("depth_width", "width, depth, D, L"),
 }

@@ -46,12 +46,14 @@ def law(
     name: str = "",
     source: str = "",
     loss: str = "l2",
+    simpler: tuple[str, ...] = (),
 ) -> Form:
     """A form. variables: the names to map, the response last; predict(parameters, columns) -> f
-    (n,), positive, in numpy's own functions (np.where, np.minimum, np.logaddexp too)."""
+    (n,), positive, in numpy's own functions (np.where, np.minimum, np.logaddexp too). simpler:
+    parameters with a value, "a=0", without which the form is compared as well."""
     form = Form(
-        name, text, variables, variables[-1], loss, source, None, predict, smaller=("constant",),
-        parameters=parameters,
+        name, text, variables, variables[-1], loss, source, None, predict,
+        smaller=("constant", *simpler), parameters=parameters,
     )  # fmt: skip
     return replace(form, problem=lambda columns: problem(form, columns, {}, {}))
 

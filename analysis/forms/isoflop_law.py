@@ -11,8 +11,11 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+from analysis.errors import InputError
 from analysis.forms import isoflop
+from analysis.forms.choices import Choices
 from analysis.forms.verdict import bounded
+from analysis.stats.roll_out import roll_out
 from analysis.tables.laws_json import Law, Parameter
 
 CURVES = {"spline": "a smoothing spline (REML)", "parabola": "a parabola (Hoffmann et al. 2022)"}
@@ -23,20 +26,29 @@ def isoflop_law(
     columns: dict[str, np.ndarray],
     metric: str,
     data: dict[str, Any],
-    bootstrap: int,
-    level: float,
-    seed: int,
-    minimum: str = "spline",
+    choices: Choices,
+    unit: np.ndarray | None = None,
 ) -> tuple[Law, isoflop.IsoflopFit]:
-    """Fit `isoflop` to C, N or D, L (n,). metric: the column of L; data: of the rows."""
+    """Fit `isoflop` to C, N or D, L (n,). metric: the column of L; data: of the rows; unit (n,):
+    which rows are one run's or one model's, so that budgets share them."""
     size = "N" if "N" in columns else "D"
+    level, minimum, bootstrap = choices.level, choices.minimum or "spline", choices.bootstrap
+    if bootstrap and unit is not None:
+        raise InputError("--bootstrap resamples budgets, which share the units of "
+                         f"{data['units']['column']}: leave it out, or give --cluster none")  # fmt: skip
     found = isoflop.fit(columns["C"], columns[size], columns["L"], size, level, minimum)
     (log_a, *ends_a), (slope, *ends_b) = found.intervals()
+    if unit is not None:
+        wider = over_units(columns, size, minimum, unit, level)
+        ends_a, ends_b = (
+            (min(low, at - half), max(high, at + half))
+            for at, (low, high), half in zip((log_a, slope), (ends_a, ends_b), wider, strict=True)
+        )
     exact = np.array([b.minimum.kind == "interior" for b in found.budgets])
     x = np.log([b.flops for b in found.budgets])[exact]
     y = np.array([b.minimum.x for b in found.budgets if b.minimum.kind == "interior"])
     if bootstrap:
-        samples = _resampled(found, x, y, exact, bootstrap, seed)
+        samples = _resampled(found, x, y, exact, bootstrap, choices.seed)
         ends_a, ends_b = np.quantile(samples, [(1 - level) / 2, (1 + level) / 2], axis=0).T
     reasons = unidentified(int(exact.sum()), ends_a, ends_b)
     told = exact.sum() >= LEAST
@@ -92,12 +104,15 @@ def isoflop_law(
         "notes": [*data.get("notes", []), *found.warnings],
         "loss_noise": found.noise,
         "scatter": found.line.tau,
+        "roll_out": rolled_out(found),
     }
     how = (
         f"{bootstrap} bootstraps over budgets"
         if bootstrap
         else f"t with {found.line.df} degrees of freedom, scatter between budgets included"
     )
+    if unit is not None:
+        how += f", or the jackknife over {unit.max() + 1} units where it is wider"
     law = Law(
         "isoflop",
         f"{size}* = coefficient · C^exponent",
@@ -113,6 +128,39 @@ def isoflop_law(
         data,
     )
     return law, found
+
+
+def over_units(
+    columns: dict[str, np.ndarray], size: str, minimum: str, unit: np.ndarray, level: float
+) -> tuple[float, float]:
+    """Half-widths of ln coefficient and exponent by the jackknife over units, whose rows stand at
+    several budgets; infinite where leaving one out leaves no slope."""
+    drawn = []
+    for left_out in range(int(unit.max()) + 1):
+        kept = unit != left_out
+        try:
+            found = isoflop.fit(*(columns[n][kept] for n in ("C", size, "L")), size, level, minimum)
+        except InputError:
+            return np.inf, np.inf
+        drawn.append(found.line.coefficients)
+    drawn = np.array(drawn)
+    count = len(drawn)
+    variance = (count - 1) / count * ((drawn - drawn.mean(0)) ** 2).sum(0)
+    reach = float(stats.t.ppf(0.5 + level / 2, count - 1))
+    return tuple(float(v) for v in reach * np.sqrt(variance))
+
+
+def rolled_out(found: isoflop.IsoflopFit) -> dict[str, Any] | None:
+    """Every budget's best size predicted from the smaller budgets: steps and the rms error of ln size;
+    None with too few. An optimum that is a bound is no target."""
+    optima, log_c = isoflop.optima_of(found.budgets)
+    steps = roll_out(optima, isoflop.design_at(log_c), log_c, LEAST)
+    if not steps:
+        return None
+    shown = [{"C": float(np.exp(log_c[s.at])), "error": s.error, "inside": s.inside} for s in steps]
+    return {"variable": "C", "steps": shown,
+            "rms": float(np.sqrt(np.mean([s.error**2 for s in steps]))),
+            "inside": sum(s.inside for s in steps)}  # fmt: skip
 
 
 def _exp(value: float) -> np.ndarray:

@@ -16,16 +16,19 @@ import pandas as pd
 
 from analysis.errors import InputError
 from analysis.forms import rivals
+from analysis.forms.choices import Choices
 from analysis.forms.fit import Fit, Problem, fit
 from analysis.forms.form import Form
-from analysis.forms.isoflop import MINIMA, IsoflopFit
+from analysis.forms.isoflop import IsoflopFit
 from analysis.forms.isoflop_law import isoflop_law
+from analysis.forms.models.automatic import Automatic
 from analysis.forms.named import find
 from analysis.forms.prediction import at_point, parse_point, predicted, with_prediction
-from analysis.forms.scaled import SCALES, scaled, weights_of
+from analysis.forms.roll_out import rolled_out
+from analysis.forms.scaled import scaled, weights_of
 from analysis.forms.verdict import judged_law
 from analysis.notebook import Shown
-from analysis.stats.losses import Loss, parse_loss
+from analysis.stats.losses import parse_loss
 from analysis.stats.misfit import misfit
 from analysis.tables.columns import Rows, parse_map, prepare
 from analysis.tables.expressions import condition
@@ -52,85 +55,36 @@ def fit_table(
     form: str,
     data: Any,
     mapping: str | dict[str, str],
-    loss: str | None = None,
-    where: str | None = None,
-    bootstrap: int = 0,
-    hold_out: str | None = None,
-    level: float = 0.95,
-    seed: int = 0,
+    choices: Choices | None = None,
     progress: Callable[[int, int], None] | None = None,
-    cluster: str | None = None,
-    weights: str | None = None,
-    scale: str = "log",
-    fix: str | None = None,
-    tie: str | None = None,
-    minimum: str | None = None,
-    predict: str | None = None,
 ) -> FittedLaw:
     """Fit `form` to a file (or a DataFrame); returns a `FittedLaw`.
 
-    mapping: "N=params,..." or a dict; the other arguments are the flags of the same name.
-    cluster: the column whose rows are one unit ("none": every row); by default found by itself.
-    weights: a column of precisions (inverse variances up to a factor). scale: "log" or "linear".
-    Raises InputError for everything that can't be fitted.
+    mapping: "N=params,..." or a dict. progress(done, all): of bootstraps. Raises InputError for
+    everything that can't be fitted.
     """
-    known = None if form == "isoflop" else find(form, fix, tie)
+    choices = choices or Choices()
+    known = None if form == "isoflop" else find(form, choices.fix, choices.tie)
     columns = parse_map(mapping) if isinstance(mapping, str) else dict(mapping)
     check_names(form, known, columns)
-    if minimum and (known is not None or minimum not in MINIMA):
-        raise InputError(f"--minimum {minimum}: isoflop's alone, one of {', '.join(MINIMA)}")
-    if predict and (known is None or not bootstrap or weights or scale != "log"):
-        raise InputError(
-            "--predict needs --bootstrap, a form other than isoflop, and rows of one "
-            "weight on the log scale"
-        )
-    point = parse_point(predict, known) if predict else None
-    chosen = parse_loss(loss) if loss else None
+    choices.check(known)
+    point = parse_point(choices.predict, known) if choices.predict else None
     table: pd.DataFrame = read_frame(data)[0] if isinstance(data, str | Path) else data
     source = str(data) if isinstance(data, str | Path) else "a table in memory"
     if table.empty:
         raise InputError(f"{source} holds no rows")
     response = known.response if known else "L"
-    rows = prepare(table, columns, response, where)
-    about = {"table": source, "map": columns, "where": where}
-    unit, about["units"] = units(rows, columns, response, cluster)
-    if scale not in SCALES:
-        raise InputError(f"--scale {scale!r}: allowed are {', '.join(SCALES)}")
-    weight = weights_of(rows.table, weights)
-    about |= {"weights": weights, "scale": scale}
+    rows = prepare(table, columns, response, choices.where)
+    about = {"table": source, "map": columns, "where": choices.where}
+    unit, about["units"] = units(rows, columns, response, choices.cluster)
+    about |= {"weights": choices.weights, "scale": choices.scale}
     if known is None:
-        if weights or scale != "log":
-            raise InputError("isoflop takes neither --weights nor --scale linear")
-        if fix or tie:
-            raise InputError("isoflop's line has no parameter to fix or tie")
-        if chosen is not None and chosen.kind != "l2":
-            raise InputError("--loss: isoflop's line through the optima is least squares (l2) only")
-        if hold_out:
-            raise InputError(
-                "--hold-out: isoflop predicts no loss to compare; leave rows out with --where"
-            )
         kept = rows.columns
-        data = described(rows, kept, about)
-        law, found = isoflop_law(
-            kept, columns["L"], data, bootstrap, level, seed, minimum or "spline"
-        )
+        law, found = isoflop_law(kept, columns["L"], described(rows, kept, about), choices, unit)
         return FittedLaw(law, kept, columns, isoflop=found)
-    fitted = fit_form(
-        known,
-        rows,
-        columns,
-        chosen,
-        about,
-        bootstrap,
-        hold_out,
-        level,
-        seed,
-        progress,
-        unit,
-        weight,
-    )
+    fitted = fit_form(known, rows, columns, about, choices, unit, progress)
     if point:
-        at = at_point(known, fitted.law, fitted.fit, point, seed)
+        at = at_point(known, fitted.law, fitted.fit, point, choices.seed)
         fitted = replace(fitted, law=replace(fitted.law, data=fitted.law.data | {"predicted": at}))
     return fitted
 
@@ -139,56 +93,66 @@ def fit_form(
     form: Form,
     rows: Rows,
     labels: dict[str, str],
-    loss: Loss | None,
     about: dict[str, Any],
-    bootstrap: int,
-    hold_out: str | None,
-    level: float,
-    seed: int,
-    progress,
-    unit: np.ndarray | None = None,
-    weight: np.ndarray | None = None,
+    choices: Choices,
+    unit: np.ndarray | None,
+    progress: Callable[[int, int], None] | None,
 ) -> FittedLaw:
-    """Fit one of the additive forms."""
-    inside, outside = split(rows, hold_out)
+    """Fit one of the additive forms. unit (n,): which rows are one unit."""
+    inside, outside = split(rows, choices.hold_out)
     columns = {n: v[inside] for n, v in rows.columns.items()}
-    chosen = loss or parse_loss(form.loss)
+    weight = weights_of(rows.table, choices.weights)
+    weight = None if weight is None else weight[inside]
+    loss = parse_loss(choices.loss or form.loss)
     problem = plain = form.problem(columns)
     if unit is not None:
         problem = replace(problem, unit=np.unique(unit[inside], return_inverse=True)[1])
-    weight = None if weight is None else weight[inside]
-    scale = about.get("scale", "log")
-    problem = scaled(problem, columns[form.response], weight, scale)
-    found = fit(problem, chosen, level, bootstrap, seed, progress)
+    problem = scaled(problem, columns[form.response], weight, choices.scale)
+    found = fit(problem, loss, choices.level, choices.bootstrap, choices.seed, progress)
     simple = rivals.compare(problem, found, rivals.simpler(form, columns))
-    how = f"{bootstrap} case bootstraps (percentiles)" if bootstrap else "profile likelihood"
-    grid = "a box of parameters" if form.smaller == ("constant",) else "a variable-projection grid"
-    method = (
-        f"{chosen.label} on {'ln ' if scale == 'log' else ''}{labels[form.response]}, best of "
-        f"{found.optimum.starts} starts of {grid}; intervals: {how}"
-    )
-    if weight is not None:
-        method += f"; rows weighted by their precision, {about['weights']}"
-    if unit is not None:
-        method += f"; over {problem.unit.max() + 1} units of {about['units']['column']}"
     data = described(rows, columns, about)
     apart = plain.log_y - plain.model.log_value(found.optimum.theta[None])[0]
     data["misfit"] = misfit(apart, plain.log_y)
-    if bootstrap:
+    data["roll_out"] = rolled_out(form, problem, plain, found, columns)
+    if choices.bootstrap:
         data["bootstrap"] = {
-            "replicates": bootstrap,
-            "seed": seed,
+            "replicates": choices.bootstrap,
+            "seed": choices.seed,
             "se": {e.name: float(np.nanstd(e.samples)) for e in found.estimates},
         }
-    law = judged_law(
-        form, problem, found, simple, labels[form.response], level, method, data, columns
-    )
+    method = described_method(plain, problem, found, labels[form.response], about, choices)
+    law = judged_law(form, problem, found, simple, labels[form.response], choices.level, method,
+                     data, columns)  # fmt: skip
     held = {}
-    if hold_out:
+    if choices.hold_out:
         apart = {n: v[outside] for n, v in rows.columns.items()}
-        held = predicted(form, law, found, columns, apart, level, hold_out)
+        held = predicted(form, law, found, columns, apart, choices.level, choices.hold_out)
         law = with_prediction(law, held)
     return FittedLaw(law, columns, labels, form, problem, found, held=held)
+
+
+def described_method(
+    plain: Problem,
+    problem: Problem,
+    found: Fit,
+    label: str,
+    about: dict[str, Any],
+    choices: Choices,
+) -> str:
+    """How it was fitted, in a sentence."""
+    how = f"{choices.bootstrap} case bootstraps (percentiles)"
+    how = how if choices.bootstrap else "profile likelihood"
+    boxed = isinstance(plain.model, Automatic)
+    grid = "a box of parameters" if boxed else "a variable-projection grid"
+    said = (
+        f"{found.loss.label} on {'ln ' if choices.scale == 'log' else ''}{label}, best of "
+        f"{found.optimum.starts} starts of {grid}; intervals: {how}"
+    )
+    if choices.weights:
+        said += f"; rows weighted by their precision, {choices.weights}"
+    if problem.unit is not None:
+        said += f"; over {problem.unit.max() + 1} units of {about['units']['column']}"
+    return said
 
 
 def units(

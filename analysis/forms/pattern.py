@@ -9,6 +9,11 @@ from scipy import stats
 
 from analysis.forms.fit import Fit, Problem
 from analysis.forms.form import Form
+from analysis.stats.on_scale import OnScale
+
+# A pattern of less than SLIGHT of y (rms), and of less than SMALL of what y varies by, tells that the
+# form isn't exact, as no form is; it doesn't contradict the law as a description.
+SLIGHT, SMALL = 0.01, 0.1
 
 
 def pattern(
@@ -20,7 +25,8 @@ def pattern(
     the law's own tangent space has used up; the second a permutation test against the nearest
     row, which sees steps too. Residuals are cut at 4 robust SDs, so that one
     outlier is no pattern; a pattern counts only if it takes a tenth of the residual variance:
-    with very many rows anything is significant.
+    with very many rows anything is significant. "bend": the rms of what has the pattern, of y;
+    "contradicted" where that isn't slight.
     """
     r = fit.residuals
     if np.sqrt(np.mean(r**2)) < 1e-9:
@@ -45,17 +51,30 @@ def pattern(
         return {"passed": None, "value": None, "finding": "too few rows to look for a pattern"}
     p = float(min(1.0, 2 * min(bend, alike)))
     large = share > 0.1 if bend <= alike else closer > 0.1
+    # neighbours that differ less by a share c share c of their variance: about 1 - (1 - c)²
+    part = max(share, 1 - (1 - max(closer, 0.0)) ** 2)
+    bent = float(np.sqrt(part * np.mean(r**2)))
+    # on the scale of y itself both are shares of y
+    unit = float(np.sqrt(np.mean(problem.log_y**2))) if _linear(problem) else 1.0
+    bent, spread = bent / unit, float(np.std(problem.log_y)) / unit
+    found = p < 0.01 and large
     words = (
         f"polynomial terms explain {share:.0%} of the residual variance, "
         f"neighbours differ {closer:.0%} less than rows at random"
     )
     return {
-        "passed": not (p < 0.01 and large),
+        "passed": not found,
         "value": p,
+        "contradicted": bool(found and (bent > SLIGHT or bent > SMALL * spread)),
+        "bend": bent,
         "share": share,
         "neighbours": closer,
         "finding": words,
     }
+
+
+def _linear(problem: Problem) -> bool:
+    return isinstance(problem.model, OnScale) and problem.model.linear
 
 
 def _bend(

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+from analysis.forms.automatic import constrained
 from analysis.forms.fit import Fit, Problem
 from analysis.forms.form import Form
 from analysis.forms.models.linear import Linear, LogLinear
@@ -27,7 +28,10 @@ class Rival:
     """One simpler law beside the law fitted.
 
     nested: it is the law with parameters fixed; drops: the parameters that the law has on top.
-    delta: see the module; needed: for nested ones, whether the data reject it at 1 %.
+    delta: see the module; needed: for nested ones, whether the data reject it at 1 %. least: the
+    smallest effect of what the law has on top (rms, in units of the residuals' own) that would be
+    seen at 1 %; times: how many times the rows would see the effect that is there (both of nested
+    ones; times None where there is no trace of it).
     """
 
     name: str
@@ -36,6 +40,8 @@ class Rival:
     delta: float
     needed: bool | None
     parameters: int
+    least: float | None = None
+    times: float | None = None
 
 
 def simpler(form: Form, columns: dict[str, np.ndarray]) -> list[tuple]:
@@ -51,6 +57,11 @@ def simpler(form: Form, columns: dict[str, np.ndarray]) -> list[tuple]:
             given = power_sum_problem([columns[v] for v in kept], y, names, floor="E")
             drops = _drops(form.name, left_out)
             found.append((name, True, drops, given))
+            continue
+        if "=" in name:  # the form itself with a parameter held
+            held, _, value = name.partition("=")
+            given = constrained(form, {held: float(value)}, {}).problem(columns)
+            found.append((name, True, (held,), given))
             continue
         if form.name not in {"power", "offset-power"} or form.smaller == ("constant",):
             found.append((name, False, (), straight(None, log_y)))
@@ -138,11 +149,16 @@ def compare(
         rise = 2 * (value - fit.optimum.value) / noise
         size = model.size + (name == "step")  # where it steps was chosen as well
         extra = p - size
-        needed = None
+        needed = least = times = None
         if nested:
             # an unknown exponent is searched over, which raises the best rise that noise reaches
             searched = 1.25 if extra > 1 else 1.0
             bar = searched * extra * stats.f.ppf(0.99, max(extra, 1), max(n - p, 1))
             needed = bool(rise > bar)
-        found.append(Rival(name, nested, drops, float(rise - 2 * extra), needed, size))
+            least = float(np.sqrt(bar / n))
+            told = needed or rise <= 2 * extra  # noise alone gives about `extra`
+            times = None if told else float(bar / (rise - extra))
+        found.append(
+            Rival(name, nested, drops, float(rise - 2 * extra), needed, size, least, times)
+        )
     return found

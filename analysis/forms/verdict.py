@@ -14,11 +14,17 @@ from analysis.forms.fit import Fit, Problem
 from analysis.forms.form import Form
 from analysis.forms.pattern import pattern
 from analysis.forms.rivals import APART, Rival
+from analysis.stats.more import with_more
 from analysis.tables.laws_json import Law, Parameter
 
 MANY_UNITS = (
     40  # below it cluster-robust tests are approximate (Cameron and Miller 2015, section VI)
 )
+
+# An absent term contradicts a law only where rows enough were there to see it: an effect below FEW
+# times the scatter of a row, and one that moves y by MATTERS (rms) or less.
+FEW, MATTERS = 0.8, 0.05
+UNNEEDED = "the data are described without it"
 
 
 def judged_law(
@@ -34,7 +40,7 @@ def judged_law(
 ) -> Law:
     """The law as laws.json has it."""
     unneeded = {
-        name: f"the data are described without it (rival '{r.name}')"
+        name: f"{UNNEEDED} (rival '{r.name}')"
         for r in rivals
         if r.nested and r.needed is False
         for name in r.drops
@@ -79,9 +85,13 @@ def judged_law(
         checks["needed"] = {
             "passed": all(r.needed for r in nested),
             "value": [r.name for r in nested if not r.needed],
+            "contradicted": any(
+                not r.needed and seen_if_there(r, data["misfit"]["rms"]) for r in nested
+            ),
         }
     rms = float(np.sqrt(np.mean(fit.residuals**2)))
     data = {**data, "residual_rms": rms, "residual_largest": float(np.abs(fit.residuals).max())}
+    data["more_rows"] = more_rows(fit, parameters, problem)
     if rms < 1e-9:
         exact = (
             "the rows follow the form to rounding: intervals assume a relative error of "
@@ -105,11 +115,29 @@ def judged_law(
                 "delta": r.delta,
                 "needed": r.needed,
                 "parameters": r.parameters,
+                "least_effect": None if r.least is None else r.least * data["misfit"]["rms"],
+                "rows_needed": None if r.times is None else r.times * fit.residuals.size,
             }
             for r in rivals
         ],
         data,
     )
+
+
+def more_rows(
+    fit: Fit, parameters: dict[str, Parameter], problem: Problem
+) -> dict[str, dict[str, float]]:
+    """Half-widths of the exponents' intervals now and with 2 and 4 times the rows (or units) at the
+    same places: {"alpha": {"1": .., "2": .., "4": ..}}."""
+    rows = fit.residuals.size if problem.unit is None else int(problem.unit.max()) + 1
+    found = {}
+    for e in fit.estimates:
+        p = parameters[e.name]
+        if e.kind == "exponent" and p.low is not None and p.high is not None:
+            half = (p.high - p.low) / 2
+            size = problem.model.size
+            found[e.name] = {str(m): half * with_more(rows, size, m) for m in (1, 2, 4)}
+    return found
 
 
 def bounded(
@@ -132,12 +160,17 @@ def bounded(
 
 
 def verdict(checks: dict[str, dict[str, Any]], rivals: list[Rival]) -> str:
-    """ "supported", "not supported" (something describes the rows better, or a term is not needed
-    or the residuals contradict the form) or "not distinguishable"."""
+    """ "supported", "not supported" (something describes the rows better, a term would have been seen
+    and wasn't, or the residuals contradict the form) or "not distinguishable" (the rest)."""
     if all(c["passed"] for c in checks.values()):
         return "supported"
     beaten = any(not r.nested and r.delta <= -APART for r in rivals)
-    idle = any(r.nested and r.needed is False for r in rivals)
-    if beaten or idle or checks["pattern"]["passed"] is False:
+    if beaten or any(c.get("contradicted") for c in checks.values()):
         return "not supported"
     return "not distinguishable"
+
+
+def seen_if_there(rival: Rival, rms: float) -> bool:
+    """Whether the rows would have told a term of any size that matters from none: what they don't
+    show then isn't there. rms: of the residuals of ln y."""
+    return rival.least <= FEW and rival.least * rms <= MATTERS

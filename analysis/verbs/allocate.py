@@ -31,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(given: argparse.Namespace) -> int:
     """Fit, allocate, print; returns the exit status."""
     from analysis.forms.allocation import allocate, possible
+    from analysis.forms.choices import Choices
     from analysis.forms.law import fit_table
     from analysis.forms.named import find
     from analysis.show.progress import Bootstraps
@@ -45,10 +46,9 @@ def run(given: argparse.Namespace) -> int:
     form = None if given.form == "isoflop" else find(given.form, given.fix, given.tie)
     for flops in budgets:
         possible(form, flops, given.flops_per_token)
-    fitted = fit_table(
-        given.form, given.data, given.mapping, given.loss, given.where, given.bootstrap,
-        seed=given.seed, progress=Bootstraps(), fix=given.fix, tie=given.tie,
-    )  # fmt: skip
+    choices = Choices(given.loss, given.where, given.bootstrap, seed=given.seed, fix=given.fix,
+                      tie=given.tie)  # fmt: skip
+    fitted = fit_table(given.form, given.data, given.mapping, choices, Bootstraps())
     found = [allocate(fitted, flops, given.flops_per_token) for flops in budgets]
     if given.json:
         sys.stdout.write(json.dumps([asdict(one) for one in found], indent=1) + "\n")

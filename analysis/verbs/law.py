@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 from analysis.errors import InputError
@@ -90,6 +91,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Fit, print, draw; returns the exit status."""
+    from analysis.forms.choices import Choices
     from analysis.forms.law import fit_table
     from analysis.show.console.law import show
     from analysis.show.progress import Bootstraps
@@ -98,25 +100,8 @@ def run(given: argparse.Namespace) -> int:
         raise InputError(f"--level {given.level:g}: between 0.5 and 1, e.g. 0.95")
     if given.bootstrap < 0 or 0 < given.bootstrap < 100:
         raise InputError(f"--bootstrap {given.bootstrap}: 0 (profiles) or at least 100")
-    fitted = fit_table(
-        given.form,
-        given.data,
-        given.mapping,
-        given.loss,
-        given.where,
-        given.bootstrap,
-        given.hold_out,
-        given.level,
-        given.seed,
-        Bootstraps(),
-        given.cluster,
-        given.weights,
-        given.scale,
-        given.fix,
-        given.tie,
-        given.minimum,
-        given.predict,
-    )
+    choices = Choices(**{f.name: getattr(given, f.name) for f in fields(Choices)})
+    fitted = fit_table(given.form, given.data, given.mapping, choices, Bootstraps())
     if given.json:
         print(json.dumps(fitted.law.to_json(), indent=2, allow_nan=False))
     else:

@@ -8,6 +8,7 @@ import pytest
 from scipy.optimize import curve_fit
 
 from analysis.errors import InputError
+from analysis.forms.choices import Choices
 from analysis.forms.law import fit_table
 from analysis.forms.models.offset import BoxCox
 from analysis.forms.models.power_sum import PowerSum
@@ -32,7 +33,9 @@ def test_checkpoints_of_one_run_are_one_unit():
 
 def test_rows_are_units_where_one_says_so():
     table = checkpoints(np.random.default_rng(0))
-    wide, narrow = (fit_table("chinchilla", table, MAP, cluster=c).law for c in (None, "none"))
+    wide, narrow = (
+        fit_table("chinchilla", table, MAP, Choices(cluster=c)).law for c in (None, "none")
+    )
     assert narrow.data["units"] is None and "units" not in narrow.checks
     width = [p.high - p.low for p in (wide.parameters["alpha"], narrow.parameters["alpha"])]
     assert width[0] > 1.5 * width[1]
@@ -58,7 +61,7 @@ def test_which_column_says_what_a_unit_is(column, values, found):
 
 def test_bootstraps_draw_units():
     table = checkpoints(np.random.default_rng(1))
-    ends = [fit_table("chinchilla", table, MAP, "l2", bootstrap=200, cluster=c).law
+    ends = [fit_table("chinchilla", table, MAP, Choices("l2", bootstrap=200, cluster=c)).law
             .parameters["alpha"] for c in (None, "none")]  # fmt: skip
     assert ends[0].high - ends[0].low > 1.5 * (ends[1].high - ends[1].low)
 
@@ -72,7 +75,7 @@ def weighted_rows(rng: np.random.Generator) -> pd.DataFrame:
 
 def test_weighted_least_squares_on_y_is_scipys():
     table = weighted_rows(np.random.default_rng(0))
-    law = fit_table("chinchilla", table, MAP, "l2", weights="w", scale="linear").law
+    law = fit_table("chinchilla", table, MAP, Choices("l2", weights="w", scale="linear")).law
 
     def f(x, floor, a, alpha, b, beta):
         return floor + np.exp(a) * x[0] ** -alpha + np.exp(b) * x[1] ** -beta
@@ -83,7 +86,9 @@ def test_weighted_least_squares_on_y_is_scipys():
     alpha = law.parameters["alpha"]
     assert alpha.estimate == pytest.approx(best[2], rel=1e-6)
     assert (alpha.high - alpha.low) / (4 * np.sqrt(covariance[2, 2])) == pytest.approx(1, abs=0.25)
-    plain = fit_table("chinchilla", table, MAP, "l2", scale="linear").law.parameters["alpha"]
+    plain = fit_table("chinchilla", table, MAP, Choices("l2", scale="linear")).law.parameters[
+        "alpha"
+    ]
     assert plain.high - plain.low > 2 * (alpha.high - alpha.low)
 
 
@@ -112,4 +117,4 @@ def test_a_model_on_another_scale_has_exact_derivatives(linear):
 def test_what_is_refused(option, said):
     table = weighted_rows(np.random.default_rng(0)).assign(bad=0.0)
     with pytest.raises(InputError, match=said):
-        fit_table("chinchilla", table, MAP, **option)
+        fit_table("chinchilla", table, MAP, Choices(**option))

@@ -10,6 +10,7 @@ import pytest
 
 from analysis.errors import InputError
 from analysis.forms import depth_width
+from analysis.forms.choices import Choices
 from analysis.forms.law import fit_table
 from analysis.forms.verdict import bounded
 from analysis.show.console.law import sentences
@@ -95,7 +96,7 @@ def test_isoflop_counts_the_rows_that_it_used():
 
 def test_isoflop_holds_nothing_out_in_silence():
     with pytest.raises(InputError, match="predicts no loss"):
-        fit_table("isoflop", isoflop_table(), "C=C,N=N,L=L", hold_out="C > 1e19")
+        fit_table("isoflop", isoflop_table(), "C=C,N=N,L=L", Choices(hold_out="C > 1e19"))
 
 
 def test_a_law_that_is_not_positive_where_it_is_held_out_says_so():
@@ -103,7 +104,7 @@ def test_a_law_that_is_not_positive_where_it_is_held_out_says_so():
     y = 10 - 2.5 * x**0.2 * np.exp(np.random.default_rng(0).normal(0, 0.003, 30))
     table = pd.DataFrame({"x": x, "y": np.where(x < 300, y, 0.5)})
     table = table.assign(x=np.where(x < 300, x, x * 1e3))
-    law = fit_table("offset-power", table, "x=x,y=y", hold_out="x > 300").law
+    law = fit_table("offset-power", table, "x=x,y=y", Choices(hold_out="x > 300")).law
     said = "\n".join(sentences(law))
     assert "nan" not in said and "is not positive at" in said
     assert law.checks["held_out"]["passed"] is False and law.verdict != "supported"

@@ -13,7 +13,7 @@ from analysis.forms.law import fit_table
 from analysis.forms.named import find
 from analysis.stats.jets import BINARY, UNARY, variables
 
-AUTOMATIC = ["over-training", "data-constrained", "broken-power"]
+AUTOMATIC = ["over-training", "data-constrained", "broken-power", "step-law"]
 CONSTRAINED = [("chinchilla", "alpha=beta"), ("depth-width", "alpha_width=alpha_depth")]
 
 OWN = '''"""A law of one's own."""
@@ -40,6 +40,8 @@ def planted(form: str, noise: float, seed: int) -> tuple[pd.DataFrame, dict[str,
         truth = {"E": 1.87, "A": 521.0, "alpha": 0.353, "B": 1488.0, "beta": 0.353}
         truth |= {"R_D": 15.4, "R_N": 5.31}
         columns["U"] = tokens / np.exp(r.uniform(0, np.log(60), n))
+    elif form == "step-law":  # Li et al. 2025
+        truth = {"c": 1.79, "a": -0.713, "b": 0.307}
     else:
         columns = {"x": np.geomspace(1, 1e6, n)}
         truth = {"E": 0.5, "b": 4.0, "c0": 0.1, "c1": 0.5, "d": 1e3, "f": 0.4}

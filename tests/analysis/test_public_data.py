@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from analysis.forms.choices import Choices
 from analysis.forms.law import fit_table
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
@@ -37,7 +38,7 @@ def epoch() -> pd.DataFrame:
     ],
 )
 def test_chinchilla_as_published(loss, published):
-    law = fit_table("chinchilla", epoch(), MAP, loss).law
+    law = fit_table("chinchilla", epoch(), MAP, Choices(loss)).law
     assert law.data["used"] == 240
     for name, value in published.items():
         assert law.parameters[name].estimate == pytest.approx(value, rel=5e-4), name
@@ -49,7 +50,7 @@ def test_chinchilla_as_published(loss, published):
 def test_chinchilla_bootstrap_end_points():
     table = epoch()
     started = time.process_time()
-    law = fit_table("chinchilla", table, MAP, "lad", bootstrap=1000).law
+    law = fit_table("chinchilla", table, MAP, Choices("lad", bootstrap=1000)).law
     assert time.process_time() - started < 40
     # published from 4,000 replicates; Monte-Carlo errors of 1,000 here and 4,000 there
     ends = {
@@ -77,3 +78,46 @@ def test_porian_exponents_from_the_raw_points(row):
     assert published["a_lo95"] <= p.estimate <= published["a_hi95"]
     assert p.low <= published["a_weighted"] <= p.high
     assert np.isfinite(law.parameters["coefficient"].estimate)
+
+
+GADRE = DATA / "gadre2024_models.csv"
+STEP_LAW = DATA / "steplaw2025_dense.csv"
+SMALL = ["d=96_l=8_h=4", "d=512_l=8_h=4", "d=576_l=24_h=8", "d=1024_l=24_h=8"]
+
+
+@pytest.mark.skipif(not GADRE.exists(), reason=f"no {GADRE.name} in {DATA}")
+@pytest.mark.parametrize(("dataset", "published", "printed"), [
+    ("c4_original", (1.5082605, 141.27725, 189.51552, 0.12123612), (1.51, 141, 190, 0.121)),
+    ("rpj", (1.8366484, 212.23611, 366.68718, 0.13642535), (1.84, 212, 367, 0.136)),
+    ("rw_original", (1.7344621, 157.11628, 246.20668, 0.12719742), (1.73, 157, 246, 0.127)),
+])  # fmt: skip
+def test_over_training_as_published(dataset, published, printed):
+    """Five models of each data set on the raw loss; published: the authors' own curve_fit run anew;
+    printed: their table."""
+    rows = pd.read_csv(GADRE)
+    own = rows["model"].isin(SMALL) & (rows["multiple"] == 1)
+    longest = (rows["model"] == SMALL[0]) & (rows["multiple"] == 16)
+    rows = rows[(rows["dataset"] == dataset) & (own | longest)]
+    choices = Choices(loss="l2", scale="linear")
+    law = fit_table("over-training", rows, "N=N,D=D,L=loss_c4_val", choices).law
+    found = [law.parameters[n].estimate for n in ("E", "a", "b", "eta")]
+    assert law.data["used"] == 5 and found == pytest.approx(published, rel=1e-6)
+    assert [float(f"{v:.3g}") for v in found] == pytest.approx(printed, rel=1e-9)
+
+
+@pytest.mark.skipif(not STEP_LAW.exists(), reason=f"no {STEP_LAW.name} in {DATA}")
+def test_step_law_on_the_rows_near_each_best_loss():
+    """The authors' rule (rows within .25 % of the best smoothed loss of their N and D), each (N, D) one
+    unit: least squares of numpy's, and an interval that holds the published exponent of N."""
+    rows = pd.read_csv(STEP_LAW)
+    best = rows.groupby(["N", "D"])["smooth_loss"].transform("min")
+    rows = rows[rows["smooth_loss"] / best - 1 < 0.0025].copy()
+    rows["cell"] = rows["N"].astype(str) + "/" + rows["D"].astype(str)
+    law = fit_table("step-law", rows, "N=N,D=D,lr=lr", Choices(cluster="cell")).law
+    design = np.column_stack([np.ones(len(rows)), np.log(rows["N"]), np.log(rows["D"])])
+    c, a, b = np.linalg.lstsq(design, np.log(rows["lr"]), rcond=None)[0]
+    p = law.parameters
+    assert [p["a"].estimate, p["b"].estimate] == pytest.approx([a, b], abs=1e-6)
+    assert p["c"].estimate == pytest.approx(np.exp(c), rel=1e-5)
+    assert p["a"].low < -0.713 < p["a"].high and p["b"].low < 0.307 < p["b"].high
+    assert all(r["needed"] for r in law.rivals if r["nested"])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 
+from analysis.forms.rivals import APART
+from analysis.forms.verdict import UNNEEDED
 from analysis.tables.laws_json import Law
 from analysis.text import bracket, estimate, number
 
@@ -38,8 +40,10 @@ def sentences(law: Law) -> list[str]:
     lines = []
     if law.verdict:
         lines.append(f"verdict: {law.verdict}{reason(law)}")
-    if "misfit" in law.data:
-        lines.append(size_of(law.data["misfit"]))
+    if law.data.get("roll_out"):
+        lines.append(rolled(law.data["roll_out"]))
+    if law.data.get("more_rows"):
+        lines.append(more(law.data["more_rows"], law.data.get("units")))
     for name, check in law.checks.items():
         state = {True: "passed", False: "FAILED", None: "not decided"}[check["passed"]]
         lines.append(f"  {name}: {state}{detail(name, check)}")
@@ -72,36 +76,89 @@ def sentences(law: Law) -> list[str]:
 
 
 def size_of(misfit: dict) -> str:
-    """The size of the misfit, in a line."""
-    line = f"misfit: {number(100 * misfit['rms'])} % rms"
-    share = misfit["share_of_variance"]
-    return line + (
-        "" if share is None else f", {number(100 * share, 4)} % of the variance explained"
-    )
+    """The size of the misfit, in a clause."""
+    line = f"{number(100 * misfit['rms'])} % rms"
+    if misfit["share_of_variance"] is not None:
+        line += f", {number(100 * misfit['share_of_variance'], 4)} % of the variance explained"
+    return line + f", greatest deviation {number(100 * misfit['largest'])} %"
 
 
 def reason(law: Law) -> str:
-    """What kept the law from "supported", in a clause."""
-    said = {
+    """Why the law has its verdict, in a clause: what contradicts it, else what can't be told and what
+    that would need."""
+    size = f" (misfit {size_of(law.data['misfit'])})" if "misfit" in law.data else ""
+    if law.verdict == "supported":
+        return size
+    against = [said(law, n) for n, c in law.checks.items() if c.get("contradicted")]
+    against += [f"{r['name']} describes the rows better" for r in law.rivals
+                if not r["nested"] and r["delta"] <= -APART]  # fmt: skip
+    if law.verdict == "not supported" and against:
+        return f": {'; '.join(against)}{size}"
+    open_ = [words for n, c in law.checks.items() if c["passed"] is not True
+             and (words := said(law, n))]  # fmt: skip
+    return f": {'; '.join(open_)}{size}" if open_ else size
+
+
+def said(law: Law, name: str) -> str:
+    """What a check that is not passed says."""
+    check = law.checks[name]
+    if name == "pattern" and check["passed"] is False:
+        slight = "" if check["contradicted"] else "slightly "
+        return f"the residuals bend {slight}along the variables, by {number(100 * check['bend'])} % rms"
+    if name == "needed" and "contradicted" in check:
+        return "; ".join(
+            unseen(law, r, check["contradicted"])
+            for r in law.rivals
+            if r["nested"] and not r["needed"]
+        )
+    if name == "identified":
+        lost = [n for n, why in check["reasons"].items() if not why.startswith(UNNEEDED)]
+        are = "is" if len(lost) == 1 else "are"
+        return f"at this noise {', '.join(lost)} {are} not bounded" if lost else ""
+    if check["passed"] is None:
+        return f"{name}: {check.get('finding', 'too few rows to decide')}"
+    return {
         "optimum": "the optimum is not proven",
-        "identified": "not every parameter is identified",
-        "pattern": "the residuals bend along the variables",
         "straight": "the optima bend away from a power law",
         "rivals": "a rival comes too close",
-        "needed": "a simpler law describes the rows as well",
+        "needed": "the exponent's interval holds 0",
         "interior": "too few optima lie inside the sizes tried",
         "held_out": "held-out rows are predicted no better than naively",
-    }
-    failed = [said.get(name, name) for name, c in law.checks.items() if c["passed"] is False]
-    open_ = [said.get(name, name) for name, c in law.checks.items() if c["passed"] is None]
-    if failed:
-        size = (
-            f" (by {number(100 * law.data['misfit']['rms'])} % rms)" if "misfit" in law.data else ""
-        )
-        return ": " + "; ".join(f + size * (f == said["pattern"]) for f in failed)
-    if open_ and law.verdict != "supported":
-        return ": too few rows to decide on all checks"
-    return ""
+    }.get(name, name)
+
+
+def unseen(law: Law, rival: dict, absent: bool) -> str:
+    """A simpler law that the rows do not reject: what they would have shown, what it would need."""
+    least = rival["least_effect"]
+    words = f"{rival['name']} describes the rows as well"
+    if least is not None:
+        words += f", where {number(100 * least)} % rms of y more would have been seen"
+    if absent or rival["rows_needed"] is None:
+        return words
+    return f"{words}; what is there would need about {rival['rows_needed']:.0f} rows at this noise"
+
+
+def rolled(found: dict) -> str:
+    """The roll-out in a line."""
+    if not found["steps"] or found["rms"] is None:
+        return f"roll-out: the smaller {found['variable']} never determine the law of the next"
+    line = (f"roll-out: {len(found['steps'])} steps of {found['variable']}, each predicted from those "
+            f"below: rms error {number(100 * found['rms'])} %")  # fmt: skip
+    if "rms_power_plane" in found:
+        line += f" (a power plane {number(100 * found['rms_power_plane'])} %)"
+    if "inside" in found:
+        line += f", {found['inside']} inside their 95 % interval"
+    if found.get("untold"):
+        line += f"; {found['untold']} steps are not determined by those below"
+    return line
+
+
+def more(found: dict, units: dict | None) -> str:
+    """What more rows would buy, in a line."""
+    what = units["column"] + "s" if units else "rows"
+    parts = [f"{name} ± {number(v['1'])}, ± {number(v['2'])}, ± {number(v['4'])}"
+             for name, v in found.items()]  # fmt: skip
+    return f"with these, twice and four times the {what}: " + "; ".join(parts)
 
 
 def detail(name: str, check: dict) -> str:
