@@ -13,7 +13,7 @@ from typing import Any
 from orchestrator.config import RunConfig
 from orchestrator.launch.compose import Experiment
 from orchestrator.launch.packs import make_packs
-from orchestrator.launch.state import DONE, UNDER_WAY, unfinished_state
+from orchestrator.launch.state import DONE, UNDER_WAY, free_of_hung, unfinished_state
 from orchestrator.parts.changes import changed as changes
 from orchestrator.parts.check import check_parts
 from orchestrator.records.attempts import Attempt, attempts, results
@@ -31,8 +31,8 @@ class Planned:
 
     run: RunConfig
     state: str
-    """completed, diverged, running, queued (in Slurm), or why it trains: new, failed, dead, stopped,
-    waiting, rerun, changed (an earlier version of a component trained it)."""
+    """completed, diverged, running, queued (in Slurm), or why it trains: new, failed, hung, dead,
+    stopped, waiting, rerun, changed (an earlier version of a component trained it)."""
 
 
 @dataclass(frozen=True)
@@ -85,19 +85,22 @@ def make_plan(store: Store, sweep: str, experiments: list[Experiment], rerun: bo
     packs = all_packs(store)
     home, trained_as = _index(packs)
     answer = holders(store)
-    held = answer or {}  # where squeue is silent, claims still protect
+    theirs = {home[r].pack_id: home[r] for r in unique if r in home}
+    tries_of = {pack_id: attempts(store, pack_id) for pack_id in theirs}
+    held = free_of_hung(answer or {}, tries_of)  # where squeue is silent, claims still protect
     states: dict[str, str] = {}
     other_code = 0
-    for pack in {home[r].pack_id: home[r] for r in unique if r in home}.values():
-        tries = attempts(store, pack.pack_id)
+    for pack in theirs.values():
+        tries = tries_of[pack.pack_id]
         found = results(tries)
         codes = {a.number: a.claim["code_version"] for a in tries}
-        unfinished = unfinished_state(tries, held.get(pack.pack_id))
+        open_runs = not set(pack.run_ids) <= set(found)
+        unfinished = unfinished_state(tries, held.get(pack.pack_id)) if open_runs else ""
         for run_id in pack.run_ids:
             if run_id in unique and home[run_id] is pack:
                 row = found.get(run_id)
                 states[run_id] = row["status"] if row else unfinished
-                if row and codes[row["attempt"]] != code_version():
+                if row and codes.get(row["attempt"], code_version()) != code_version():
                     other_code += 1
     changed: Counter[str] = Counter()
     for run_id, e in unique.items():
@@ -111,7 +114,7 @@ def make_plan(store: Store, sweep: str, experiments: list[Experiment], rerun: bo
     again = [e for r, e in unique.items() if states[r] == "rerun"]
     generation = 1 + max((home[e.run.run_id].generation for e in again), default=-1)
     new = make_packs(fresh) + make_packs(again, generation)
-    waiting = ("failed", "dead", "stopped", "waiting")
+    waiting = ("failed", "hung", "dead", "stopped", "waiting")
     old = {home[r].pack_id: home[r] for r in unique if states[r] in waiting}
     restarted = sum(_outdated(attempts(store, pack_id)) for pack_id in old)
     pack_of = {r: home[r].pack_id for r in unique if r in home}

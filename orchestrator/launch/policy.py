@@ -11,9 +11,10 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from orchestrator.launch.stop import hung
+from orchestrator.durations import duration
+from orchestrator.launch.stop import HUNG, hung
 from orchestrator.records.attempts import Attempt
-from orchestrator.records.liveness import boot_id
+from orchestrator.records.liveness import boot_id, still_s
 from orchestrator.records.queue import Task, ended
 from orchestrator.records.store import Store, append_lines, read_lines
 from orchestrator.settings import Execution
@@ -42,10 +43,12 @@ def cause(last: Attempt | None) -> tuple[str, str]:
     if end is not None and end["status"] == "failed":
         error = end.get("error") or "no reason given"
         return _said(error) or "crash", error
+    if end is not None and end["status"] == HUNG:
+        return "hang", end.get("error") or "it did no step"
     if end is not None:
         return "node", "its process was told to stop"
     if hung(last):
-        return "hang", "it did no step for execution.stall_s"
+        return "hang", f"it has done no step for {duration(still_s(last.progress))}"
     slurm = last.claim.get("slurm")
     if slurm:
         how = ended(Task(slurm["name"], slurm["job"], slurm["task"]), last.claim["time"])

@@ -21,8 +21,8 @@ from orchestrator.records.check import Problem
 from orchestrator.records.store import Store, open_store
 
 STATES = (
-    "completed", "diverged", "running", "queued", "waiting", "failed", "stopped", "dead", "new",
-    "changed", "rerun",
+    "completed", "diverged", "running", "queued", "waiting", "failed", "stopped", "hung", "dead",
+    "new", "changed", "rerun",
 )  # fmt: skip
 
 
@@ -111,13 +111,15 @@ def status_json(states: list[SweepStatus]) -> list[dict[str, Any]]:
 
 def status_table(states: list[SweepStatus]) -> Table:
     """One row a sweep."""
-    table = Table("sweep", "done", "diverged", "running", "waiting", "failed", "dead or stopped")
+    table = Table(
+        "sweep", "done", "diverged", "running", "waiting", "failed", "hung, dead, stopped"
+    )
     for s in states:
         c = Counter(s.counts)
         table.add_row(
             s.sweep, *(str(c[k]) for k in ("completed", "diverged", "running")),
             str(c["queued"] + c["waiting"]), str(c["failed"]),
-            str(c["dead"] + c["stopped"]),
+            str(c["hung"] + c["dead"] + c["stopped"]),
         )  # fmt: skip
     return table
 

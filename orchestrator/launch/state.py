@@ -3,25 +3,38 @@
 from __future__ import annotations
 
 from orchestrator.records.attempts import Attempt
-from orchestrator.records.jobs import Holder, held_back, passed
+from orchestrator.records.jobs import Holder, held_back, mine, passed
 
 DONE = ("completed", "diverged")
 UNDER_WAY = ("running", "queued")
 
 
 def unfinished_state(tries: list[Attempt], holder: Holder | None = None) -> str:
-    """running, queued, failed, stopped, dead, or waiting.
+    """running, queued, failed, stopped, hung, dead, or waiting.
 
     `holder`: the queued or running Slurm task that has the pack on its list.
     """
-    if any(a.living() for a in tries):
+    conditions = [a.condition() for a in tries]
+    if "running" in conditions:
         return "running"
     if holder is not None and not passed(holder, tries):
         return "queued"
     if not tries:
         return "waiting"
-    end = tries[-1].end()
-    return end["status"] if end and end["status"] != "completed" else "dead"
+    if conditions[-1] == "hung":
+        return "hung"
+    end = tries[-1].end() or {}
+    return end["status"] if end.get("status") in ("failed", "stopped") else "dead"
+
+
+def free_of_hung(held: dict[str, Holder], tries_of: dict[str, list[Attempt]]) -> dict[str, Holder]:
+    """Holders without the tasks that stand still in a pack: they come to none of their others."""
+    last = {pack_id: tries[-1] for pack_id, tries in tries_of.items() if tries and pack_id in held}
+    stuck = {
+        held[pack_id].task for pack_id, attempt in last.items()
+        if mine(held[pack_id], attempt) and attempt.condition() == "hung"
+    }  # fmt: skip
+    return {pack_id: holder for pack_id, holder in held.items() if holder.task not in stuck}
 
 
 def under_way(tries: list[Attempt], holder: Holder | None) -> bool:

@@ -7,16 +7,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from orchestrator.durations import duration
 from orchestrator.launch.job import log_name
 from orchestrator.launch.state import unfinished_state
 from orchestrator.records.attempts import Attempt, attempts, results
 from orchestrator.records.jobs import Holder, JobArray, held_back, holders, job_arrays
+from orchestrator.records.liveness import still_s
 from orchestrator.records.manifests import Sweep
 from orchestrator.records.packs import read_pack
 from orchestrator.records.queue import accounted
 from orchestrator.records.store import Store, read_json
 
-GONE = ("dead", "stopped", "waiting")
+GONE = ("hung", "dead", "stopped", "waiting")
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class SweepStatus:
 
     sweep: str
     counts: dict[str, int]
-    """completed, diverged, running, queued, waiting, failed, stopped, dead."""
+    """completed, diverged, running, queued, waiting, failed, stopped, hung, dead."""
     running: list[dict[str, Any]]
     """One entry a pack under way: pack, runs, first, step, steps, host; left_s: seconds until it is
     trained, by its pace; in Slurm job and time_left, until its time limit."""
@@ -34,7 +36,7 @@ class SweepStatus:
     queued: list[dict[str, Any]] = field(default_factory=list)
     """One entry a reason: why Slurm lets runs wait, and how many."""
     dead: list[dict[str, Any]] = field(default_factory=list)
-    """One entry a pack that was killed, or whose job ended before it began: pack, why, log."""
+    """One entry a pack that hangs, was killed, or whose job ended before it began: pack, why, log."""
     silent: bool = False
     """squeue did not answer although jobs were submitted: what waits in the queue is not known."""
 
@@ -69,7 +71,7 @@ def sweep_status(store: Store, sweep: Sweep) -> SweepStatus:
             reasons[_reason(holder)] += len(open_runs)
         elif state == "failed":
             errors.append({"pack": pack_id, **_failure(tries[-1])})
-        elif held is not None:
+        elif held is not None or state == "hung":
             lost.append((pack_id, state, tries))
     return SweepStatus(
         sweep.name, dict(counts), running, errors,
@@ -119,6 +121,10 @@ def _dead(
         if array is None and not tries:
             continue  # planned, and handed to nobody yet
         why = f"its job ended {how}" if how else "its process is gone"
+        if state == "hung":
+            why = _stands_still(tries[-1])
+        elif tries and (said := tries[-1].end()) is not None and said.get("error"):
+            why = said["error"]
         if not tries:
             why = f"its job ended {how} before it came to it" if how else "its job is gone"
         log = tries[-1].claim.get("log") if tries else None
@@ -127,6 +133,15 @@ def _dead(
             log = str(Path(array.logs) / log_name(name))
         out.append({"pack": pack_id, "state": state, "why": why, "log": log})
     return out
+
+
+def _stands_still(last: Attempt) -> str:
+    """How long an attempt has done no step, and what to do about it."""
+    place = (last.claim.get("slurm") or {}).get("node") or last.claim["host"]
+    return (
+        f"it hangs: no step for {duration(still_s(last.progress))} on {place}; the next submit ends "
+        "and replaces it"
+    )
 
 
 def _job(job: int, task: int | None) -> str:

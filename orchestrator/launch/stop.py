@@ -8,11 +8,14 @@ import time
 from contextlib import suppress
 from typing import Any
 
+from orchestrator.durations import duration
 from orchestrator.records.attempts import Attempt, end
-from orchestrator.records.liveness import alive, boot_id, process_start
+from orchestrator.records.liveness import alive, boot_id, process_start, still_s
 from orchestrator.records.queue import Task, cancel_task
 from orchestrator.records.store import Store, append_lines, read_lines
 
+HUNG = "killed"
+"""How an attempt ended whose owner stood still, and was killed for it."""
 GRACE_S = 60.0
 """Seconds that a process has to checkpoint once it is told to stop."""
 
@@ -43,17 +46,10 @@ def stop(owned: list[Attempt]) -> int:
         time.sleep(0.1)
     killed = [a for a in owned if lives_here(a.claim)]
     for attempt in killed:
-        kill(attempt)
+        _kill(attempt)
+        if attempt.end() is None:
+            end(attempt, "stopped", "killed: it did not stop when it was told to")
     return len(killed)
-
-
-def kill(attempt: Attempt) -> None:
-    """SIGKILL, and its end on record in its owner's place."""
-    _tell(attempt, signal.SIGKILL)
-    while lives_here(attempt.claim):
-        time.sleep(0.05)
-    if attempt.end() is None:
-        end(attempt, "stopped", "killed: it did not stop when it was told to")
 
 
 def hung(attempt: Attempt) -> bool:
@@ -63,14 +59,29 @@ def hung(attempt: Attempt) -> bool:
 
 
 def stop_hung(attempt: Attempt) -> None:
-    """Kill an attempt's owner that stands still, where it can be reached from here."""
+    """Kill an attempt's owner that stands still, where it can be reached from here.
+
+    Its end is put on record in its place.
+    """
     if not hung(attempt):
         return
+    why = f"it did no step for {duration(still_s(attempt.progress))}"
     slurm = attempt.claim.get("slurm")
     if lives_here(attempt.claim):
-        _tell(attempt, signal.SIGKILL)
+        _kill(attempt)
     elif slurm:
         cancel_task(Task(slurm["name"], slurm["job"], slurm["task"]))
+    else:
+        return
+    if attempt.end() is None:
+        end(attempt, HUNG, why)
+
+
+def _kill(attempt: Attempt) -> None:
+    """SIGKILL; returns when the process is gone."""
+    _tell(attempt, signal.SIGKILL)
+    while lives_here(attempt.claim):
+        time.sleep(0.05)
 
 
 def _tell(attempt: Attempt, number: int) -> None:

@@ -12,6 +12,7 @@ from orchestrator.launch.launcher import launcher
 from orchestrator.launch.plan import Plan
 from orchestrator.launch.policy import note
 from orchestrator.launch.state import DONE
+from orchestrator.launch.stop import stop_hung
 from orchestrator.records.attempts import attempts
 from orchestrator.records.manifests import write_manifest
 from orchestrator.records.packs import freeze
@@ -62,14 +63,15 @@ def submit(store: Store, plan: Plan, overrides: list[str], new_law: bool = False
             f"store {store.root}: {e.strerror}; nothing was submitted, submit again once that is "
             "mended"
         ) from e
-    if place.waits:
-        left = Finish(store, plan, place)()
-        show_left(left, len(plan.runs))
-        return Submitted(plan, left)
     for pack in plan.launch:  # what has failed before is on record, with its cause
         tries = attempts(store, pack.pack_id)
         if tries:
             note(store, pack.pack_id, tries[-1])
+            stop_hung(tries[-1])
+    if place.waits:
+        left = Finish(store, plan, place)()
+        show_left(left, len(plan.runs))
+        return Submitted(plan, left)
     if plan.launch:
         place.launch(store, plan.sweep, plan.launch)
     return Submitted(plan, [])

@@ -106,12 +106,14 @@ def passed(holder: Holder, tries: list[Attempt]) -> bool:
     """Whether a running task has tried a pack already and will not come back to it."""
     if holder.queued.state == "PENDING":
         return False
-    mine = (holder.task.name, holder.task.job, holder.task.task, holder.queued.restart)
-    for attempt in tries:
-        s = attempt.claim.get("slurm")
-        if s and (s["name"], s["job"], s["task"], s["restart"]) == mine:
-            return True
-    return False
+    return any(mine(holder, attempt) for attempt in tries)
+
+
+def mine(holder: Holder, attempt: Attempt) -> bool:
+    """Whether an attempt is this start's of the task."""
+    s = attempt.claim.get("slurm")
+    task = (holder.task.name, holder.task.job, holder.task.task, holder.queued.restart)
+    return bool(s) and (s["name"], s["job"], s["task"], s["restart"]) == task
 
 
 def _folder(store: Store) -> Path:

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
-import tempfile
-from pathlib import Path
-
 import pytest
 
 from tests.cluster import lab
@@ -17,8 +13,5 @@ def slurm(tmp_path_factory: pytest.TempPathFactory):
     reason = lab.missing()
     if reason:
         pytest.skip(reason)
-    # Its ports are fixed: of several processes that run tests, one has the cluster at a time.
-    with open(Path(tempfile.gettempdir()) / "orchestrator-slurm-lab.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        with lab.cluster(tmp_path_factory.mktemp("slurm")) as environment:
-            yield environment
+    with lab.cluster(tmp_path_factory.mktemp("slurm")) as environment:
+        yield environment

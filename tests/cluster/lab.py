@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -32,7 +34,18 @@ def missing() -> str | None:
 
 @contextmanager
 def cluster(folder: Path) -> Iterator[dict[str, str]]:
-    """Bring the cluster up under `folder`; yields the environment in which clients reach it."""
+    """Bring the cluster up under `folder`; yields the environment in which clients reach it.
+
+    Its ports are fixed: of several that want it, one has it at a time, and the others wait.
+    """
+    with open(Path(tempfile.gettempdir()) / "orchestrator-slurm-lab.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with _up(folder) as environment:
+            yield environment
+
+
+@contextmanager
+def _up(folder: Path) -> Iterator[dict[str, str]]:
     environment = {**os.environ, "LAB": str(folder), "SLURM_CONF": str(folder / "etc/slurm.conf")}
     with open(folder / "start.log", "wb") as log:  # a pipe would stay open in the daemons
         started = subprocess.run(

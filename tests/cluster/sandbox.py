@@ -6,12 +6,15 @@ import json
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from orchestrator.records.sealed import Damaged
+from orchestrator.records.store import inspect
 from tests.cluster import lab
 
 METRICS = ["val_loss", "accuracy", "eval_correct", "eval_total", "steps_to_solve", "mean_loss",
@@ -79,8 +82,12 @@ class Sandbox:
         return out
 
     def claims(self) -> list[dict[str, Any]]:
-        """Who began what: all claims of the store."""
-        return [json.loads(p.read_text()) for p in self.folder.glob("runs/packs/*/*.claim")]
+        """Who began what: all claims of the store that are whole."""
+        out = []
+        for path in self.folder.glob("runs/packs/*/*.claim"):
+            with suppress(Damaged):
+                out.append(inspect(path, needs=("pid", "process_start")))
+        return [claim for claim in out if claim is not None]
 
     def finish(self, submissions: int = 1) -> None:
         """Wait for an empty queue, submit once more, and wait again."""

@@ -6,6 +6,7 @@ python -m tests.cluster.soak --faults 12 --seed 0
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import random
 import signal
@@ -13,17 +14,17 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-import pandas as pd
-
 from orchestrator.records.liveness import process_start
 from tests.cluster import lab
 from tests.cluster.sandbox import Sandbox, assert_same, sandbox, undisturbed
+from tests.store.corrupt import WAYS, applies, damage
 
 REPAIR_S = (5.0, 20.0)
 """Seconds after which a node, the controller or the accounting comes back."""
@@ -33,24 +34,55 @@ sbatch "$@" > /dev/null; echo 'sbatch: error: Socket timed out' >&2; exit 1"""
 """An sbatch that queues, and says that it has failed."""
 APART_S = (1.0, 8.0)
 """Seconds between faults."""
+STALL_S = 30.0
+"""Seconds without a step after which a worker is hung; more than a start takes on a busy machine."""
+FINISH_S = 600.0
+"""Seconds in which a round must be complete once it is struck no more."""
+
+
+KINDS = (
+    "exception", "sigkill", "memory", "hang", "stopped and continued", "record damaged",
+    "running task cancelled", "pending task cancelled", "USR2", "time limit", "requeue",
+    "node killed", "node set down", "preemption", "slurmctld killed", "slurmdbd killed",
+    "submission, then slurmctld killed", "submission while slurmctld is down",
+    "submission by an sbatch that lies", "submission without squeue", "submission inside salloc",
+    "two submissions at once",
+)  # fmt: skip
+"""What can be struck."""
 
 
 class Soak:
     """The cluster, the round's store, and what is broken at the moment."""
 
-    def __init__(self, environment: dict[str, str], box: Sandbox, rng: random.Random) -> None:
-        self.environment, self.box, self.rng = environment, box, rng
+    def __init__(
+        self, environment: dict[str, str], box: Sandbox, rng: random.Random, deck: list[str]
+    ) -> None:
+        self.environment, self.box, self.rng, self.deck = environment, box, rng, deck
         self.repairs: dict[str, tuple[float, Callable[[], None]]] = {}
 
     def strike(self) -> str:
-        """One fault, drawn at random among those that are possible now; its name.
+        """One fault, drawn from a deck, so that each kind comes before any comes again; its name.
 
-        Drawn again where it found nothing to strike: no task in that state, one node left, a fault
-        that is asked for already.
+        One that is not possible now, or found nothing to strike (no task in that state, one node
+        left, a fault that is asked for already), stays in the deck.
         """
+        choices = self._possible()
+        others = [n for n in KINDS if n not in self.deck]
+        for name in [*self.deck, *self.rng.sample(others, len(others))]:
+            if name in choices and name.split(" ")[0] not in self.repairs and choices[name]():
+                if name in others:  # all that is left in the deck is not possible now
+                    self.deck += others
+                self.deck.remove(name)
+                return name
+        raise AssertionError("nothing is left to strike")
+
+    def _possible(self) -> dict[str, Callable[[], bool]]:
+        """What can be struck now: its name, and how; False where it found nothing."""
         down = "slurmctld" in self.repairs
-        choices = {f: (lambda f=f: self._inside(f)) for f in ("exception", "sigkill", "memory")}
+        inside = ("exception", "sigkill", "memory", "hang")
+        choices = {f: (lambda f=f: self._inside(f)) for f in inside}
         choices["stopped and continued"] = self._stop_and_continue
+        choices["record damaged"] = self._damage
         choices["slurmdbd killed"] = lambda: self._daemon("slurmdbd")
         choices["slurmctld killed"] = lambda: self._daemon("slurmctld")
         if not down:
@@ -76,9 +108,32 @@ class Soak:
             }
         else:
             choices["submission while slurmctld is down"] = self.submit
-        names = [n for n in choices if n.split(" ")[0] not in self.repairs]
-        self.rng.shuffle(names)
-        return next(n for n in names if choices[n]())
+        return choices
+
+    def counts(self) -> dict[str, int]:
+        """Runs by state; {} where the manifest was damaged, and nobody has submitted since."""
+        out = self.box.run("status", "tiny", "--json")
+        if "Traceback" in out.stderr:
+            raise AssertionError(out.stderr)
+        return json.loads(out.stdout)[0]["counts"] if out.returncode == 0 else {}
+
+    def finished(self, runs: int) -> bool:
+        """Whether every run has its result."""
+        return self.counts().get("completed", 0) == runs
+
+    def finish(self, runs: int) -> None:
+        """Submit wherever nothing is queued or something hangs, until every run is done.
+
+        Raises: AssertionError where that takes longer than FINISH_S.
+        """
+        begun = time.monotonic()
+        while (counts := self.counts()).get("completed", 0) < runs:
+            lab.resume(self.environment)
+            if not self.queue() or counts.get("hung"):
+                self.submit()
+            if time.monotonic() > begun + FINISH_S:
+                raise AssertionError(f"not complete after {FINISH_S:.0f} s: {counts}")
+            time.sleep(2)
 
     def submit(self, **environment: str) -> bool:
         """Submit; a refusal is a line, never a traceback."""
@@ -147,6 +202,24 @@ class Soak:
         with suppress(ProcessLookupError):
             os.kill(pid, number)
 
+    def _damage(self) -> bool:
+        """Any record of the store, in any way; not its logs."""
+        store = self.box.folder / "runs"
+        found = [
+            p for kind in ("packs/*/*", "packs/*/*/*", "sweeps/*/*", "jobs/*") for p in store.glob(kind)
+            if p.is_file() and p.suffix in (".json", ".jsonl", ".claim", ".pt") and p.name[0] != "."
+        ]  # fmt: skip
+        if not found:
+            return False
+        path = self.rng.choice(sorted(found))
+        way = self.rng.choice([w for w in WAYS if applies(path, w)])
+        try:
+            damage(path, way, self.rng)
+        except (FileNotFoundError, ValueError):
+            return False  # gone, or damaged already
+        print(f"       {path.relative_to(store)}: {way}")
+        return True
+
     def _daemon(self, name: str) -> bool:
         lab.kill_daemon(self.environment, name)
         self._later(name, lambda: lab.revive(self.environment, name))
@@ -187,50 +260,58 @@ class Soak:
                   "--wrap=sleep 3")  # fmt: skip
         return True
 
+    def clear(self) -> None:
+        """Take what is left of a finished round's jobs out of the queue."""
+        out = self.box.run("cancel", "tiny")
+        assert out.returncode == 0, out.stderr
+        lab.until(lambda: not self.queue(), 120, "an empty queue")
+
     def _early(self) -> bool:
         self.submit()
         return self._daemon("slurmctld")
 
 
-def soak(faults: int, seed: int, folder: Path, environment: dict[str, str]) -> None:
-    """Strike `faults` times, over as many rounds of the sweep as it takes. Raises: AssertionError."""
+def soak(faults: int, seed: int, folder: Path, environment: dict[str, str]) -> Counter[str]:
+    """Strike `faults` times, over as many rounds of the sweep as it takes; how often each kind.
+
+    Raises: AssertionError.
+    """
     rng = random.Random(seed)
-    struck, rounds, begun, reference = 0, 0, time.monotonic(), None
-    while struck < faults:
+    struck: Counter[str] = Counter()
+    deck: list[str] = rng.sample(KINDS, len(KINDS))
+    rounds, begun, reference = 0, time.monotonic(), None
+    while struck.total() < faults:
         rounds += 1
         partition = rng.choice(("low", "lowg"))  # preemption at once, or after a grace of 20 s
         options = (f"cluster.partition={partition}", "cluster.cpus=8", "cluster.memory=2",
-                   "cluster.max_jobs=4")  # fmt: skip
+                   "cluster.max_jobs=4", f"execution.stall_s={STALL_S}")  # fmt: skip
         box = sandbox(folder / f"round{rounds}", environment, "0,0.5,1.0", "0,1,2,3", chunk_s=1.5,
                       options=options)  # fmt: skip
         if reference is None:
             reference = undisturbed(box, folder / "reference")
-        work = Soak(environment, box, rng)
+        runs = len(reference)
+        work = Soak(environment, box, rng, deck)
         work.submit()
-        while struck < faults and not finished(box, reference):
+        while struck.total() < faults and not work.finished(runs):
             time.sleep(rng.uniform(*APART_S))
             work.mend()
             if "slurmctld" not in work.repairs and not work.queue():
                 work.submit()
-            struck += 1
-            print(f"{time.monotonic() - begun:5.0f} s: fault {struck}: {work.strike()}", flush=True)
+            name = work.strike()
+            struck[name] += 1
+            at = time.monotonic() - begun
+            print(f"{at:5.0f} s: fault {struck.total()}: {name}", flush=True)
         work.mend(everything=True)
         lab.until(lambda: answers(environment), 60, "slurmctld's answer")
-        for _ in range(5):  # a fault asked for may strike only now, a last failure needs a retry
-            lab.resume(environment)
-            box.finish()
-            if finished(box, reference):
-                break
+        work.finish(runs)
         table = box.table()
         assert_same(table, reference)
+        work.clear()
         print(f"round {rounds}: {len(table)} runs, all once, all equal to the undisturbed ones")
-    print(f"{struck} faults in {rounds} rounds, {time.monotonic() - begun:.0f} s: "
-          "nothing lost, nothing twice, nothing different")  # fmt: skip
-
-
-def finished(box: Sandbox, reference: pd.DataFrame) -> bool:
-    """Whether every run has its result."""
-    return box.status()["counts"].get("completed", 0) == len(reference)
+    print(", ".join(f"{name} {struck[name]}" for name in KINDS))
+    print(f"{struck.total()} faults of {len(struck)} kinds in {rounds} rounds, "
+          f"{time.monotonic() - begun:.0f} s: nothing lost, nothing twice, nothing different")  # fmt: skip
+    return struck
 
 
 def answers(environment: dict[str, str]) -> bool:

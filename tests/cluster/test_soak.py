@@ -1,4 +1,4 @@
-"""Twelve faults at random, overlapping; `python -m tests.cluster.soak` strikes as many as you like."""
+"""Twenty faults at random, overlapping; `python -m tests.cluster.soak` strikes as many as you like."""
 
 from __future__ import annotations
 
@@ -10,4 +10,4 @@ pytestmark = [pytest.mark.slurm, pytest.mark.slow, pytest.mark.xdist_group("slur
 
 
 def test_nothing_is_lost_twice_or_different(slurm, tmp_path):
-    soak(12, 0, tmp_path, slurm)
+    soak(20, 0, tmp_path, slurm)

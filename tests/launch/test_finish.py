@@ -85,6 +85,32 @@ def test_what_fails_once_is_tried_again(sweep_file, tiny, fault, cause):
     assert [r["cause"] for r in rows] == [cause]
 
 
+def test_a_training_thread_that_hangs_is_said_by_status_killed_and_tried_again(sweep_file, tiny):
+    """Its heartbeat goes on: a batch that blocks for ever, once."""
+    env = attention(f"{ONCE}; n < 1 and __import__('time').sleep(1e6)")
+    # a start on a busy machine may take as long, and is tried again, too
+    own = ["execution.stall_s=15", "execution.retries_hang=20"]
+    first = submission(*tiny, *MINE, *own, env=env)
+    seen: set[str] = set()
+
+    def hung() -> bool:
+        if first.poll() is None and Path("struck").exists():
+            said = orchestrator("status", "small").stdout
+            seen.update(line for line in said.splitlines() if line.startswith("hung: "))
+        return first.poll() is not None
+
+    until(hung, "the end of the submission", 300)
+    said = first.stderr.read()
+    assert first.returncode == 0, said
+    assert "hang: it did no step for 1" in said and "trying again (1 of 20)" in said
+    assert any("it hangs: no step for 1" in line for line in seen), seen
+    (pack,) = all_packs(open_store())
+    tries = attempts(open_store(), pack.pack_id)
+    assert all_done()
+    *before, last = (a.end()["status"] for a in tries)
+    assert set(before) == {"killed"} and last == "completed"
+
+
 def test_what_is_given_up_is_said_with_its_cause(sweep_file, tiny):
     env = attention("raise RuntimeError('no luck today')")
     words = [*COMMAND, "submit", "small", *tiny, *MINE, "execution.retries_crash=1"]

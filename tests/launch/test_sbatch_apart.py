@@ -13,15 +13,17 @@ from orchestrator.config import Budget, Model, RunConfig
 from orchestrator.errors import UserError
 from orchestrator.launch.compose import Experiment
 from orchestrator.launch.plan import make_plan
-from orchestrator.launch.policy import note, out_of_memory
+from orchestrator.launch.policy import failures, note, out_of_memory
 from orchestrator.launch.show import plan_lines
 from orchestrator.launch.slurm import Slurm
 from orchestrator.launch.stop import cancel_mark
+from orchestrator.launch.submit import submit
 from orchestrator.records.attempts import claim, end
 from orchestrator.records.jobs import holders
 from orchestrator.records.packs import Frozen, freeze, new_pack
 from orchestrator.records.queue import forget
-from orchestrator.records.store import Store
+from orchestrator.records.sealed import seal
+from orchestrator.records.store import Store, write_atomic
 from orchestrator.settings import Execution, Settings
 from orchestrator.tasks.recall import Recall
 
@@ -122,6 +124,39 @@ def test_cancel_reaches_an_sbatch_in_flight(commands, tmp_path):
     cancel_mark(store, "tiny")  # an old one does not count
     commands("sbatch", "touch queued; echo 7")
     assert place.launch(store, "tiny", packs) == 0
+
+
+def test_a_task_that_hangs_holds_no_other_pack_and_is_ended_by_the_next_submit(
+    commands, tmp_path, monkeypatch
+):
+    store, place, packs = world(tmp_path / "s", max_jobs=1)
+    others = [replace(r, seed_init=9 + i, seed_data=9) for i, r in enumerate(packs[0].runs)]
+    other = new_pack(others, Frozen(False, False, 1, 2))
+    freeze(store, other)
+    place.launch(store, "tiny", [*packs, other])
+    commands("squeue", ROW.replace("PENDING", "RUNNING"))
+    commands("scancel", 'echo "$@" >> cancelled; rm queued')
+    name = next((store.root / "jobs").glob("*.json")).stem
+    monkeypatch.setattr(
+        "orchestrator.records.liveness._slurm",
+        lambda: {"name": name, "job": 7, "task": 0, "restart": 0, "node": "n1"},
+    )
+    attempt = claim(store, packs[0].pack_id, {"stall_s": 60.0, "code_version": "x"})
+    for module in ("records.liveness", "launch.stop"):
+        monkeypatch.setattr(f"orchestrator.{module}.boot_id", lambda: "of the login node")
+    monkeypatch.setattr("socket.gethostname", lambda: "login")
+    found = [Experiment(r, place.settings) for r in (*packs[0].runs, *other.runs)]
+    assert make_plan(store, "tiny", found).counts == {"running": 2, "queued": 2}
+    write_atomic(attempt.progress, seal({"step": 3, "still_s": 61.0}))
+    plan = make_plan(store, "tiny", found)
+    assert plan.counts == {"hung": 2, "waiting": 2}
+    submit(store, plan, [])
+    assert Path("cancelled").read_text().split() == [f"--name={name}", "7_0"]
+    assert attempt.end() == {"status": "killed", "error": "it did no step for 61 s"}
+    (row,) = failures(store, packs[0].pack_id)
+    assert row["cause"] == "hang"
+    last = [s for s in Path("script").read_text().splitlines() if 'packs="' in s]
+    assert {p.pack_id in last[0] for p in (*packs, other)} == {True}
 
 
 def test_out_of_memory_is_tried_with_twice_as_much(commands, tmp_path):

@@ -16,7 +16,7 @@ CHUNK_S = float(os.environ.get("CHUNK_S", "0"))
 
 def _strike(step: int) -> None:
     folder, task = Path(os.environ["FAULTS"]), os.environ.get("SLURM_ARRAY_TASK_ID", "0")
-    for fault in ("exception", "sigkill", "exit", "memory"):
+    for fault in ("exception", "sigkill", "exit", "memory", "hang"):
         path = folder / f"{fault}-{task}"
         if step < 64 or not path.exists():
             continue
@@ -25,6 +25,8 @@ def _strike(step: int) -> None:
             raise RuntimeError("a fault of the test's")
         if fault == "sigkill":
             os.kill(os.getpid(), signal.SIGKILL)
+        if fault == "hang":
+            time.sleep(1e6)  # this thread alone: the heartbeat goes on, and no signal ends it
         if fault == "exit":
             os._exit(7)
         block = bytearray(3 << 30)  # more than the job was granted
