@@ -122,14 +122,14 @@ class Soak:
         return self.counts().get("completed", 0) == runs
 
     def finish(self, runs: int) -> None:
-        """Submit wherever nothing is queued or something hangs, until every run is done.
+        """Submit wherever nobody is at work or something hangs, until every run is done.
 
         Raises: AssertionError where that takes longer than FINISH_S.
         """
         begun = time.monotonic()
         while (counts := self.counts()).get("completed", 0) < runs:
             lab.resume(self.environment)
-            if not self.queue() or counts.get("hung"):
+            if counts.get("hung") or not (counts.get("running") or counts.get("queued")):
                 self.submit()
             if time.monotonic() > begun + FINISH_S:
                 raise AssertionError(f"not complete after {FINISH_S:.0f} s: {counts}")
