@@ -14,43 +14,20 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import stdtrit
 
-from analysis.gamma_star.depth_law import Points, power_design
+from analysis.gamma_star.best_rates import best_rates
+from analysis.gamma_star.carried import Estimate, carried, shifted, slope
+from analysis.gamma_star.depth_law import Points
 from analysis.gamma_star.rate_surface import Surface
 from analysis.stats.censored_line import Estimates, interval, regress
 
 LEAST_DEPTHS = 3
-NEAR = 2  # rates to either side of the least that its parabola is fitted to
-PAST = 1.0  # grid steps past the tuned rates at which a best rate may still be said to lie
 # "Explained": b at a fixed rate holds 0 and its interval stays within MOST of b in total (it is known,
 # not merely unknown), or the interval stays within SLIGHT of it: then the rate accounts for the fall.
 MOST, SLIGHT = 0.5, 0.25
 # A curve whose form is not quite the data's puts optima off by more the lower they lie: simulated, by
 # .0075 of ln gamma*'s own range (docs/notebook.md, "the rate beside depth"). One SD, in b's intervals.
 TILT = 0.015
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """An estimate with its 95 % interval."""
-
-    estimate: float
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        """0.72 [0.66, 0.78]."""
-        return f"{self.estimate:.2g} [{self.low:.2g}, {self.high:.2g}]"
-
-    @property
-    def ends(self) -> tuple[float, float, float]:
-        """Estimate, low, high."""
-        return self.estimate, self.low, self.high
-
-    def holds(self, value: float) -> bool:
-        """Whether the interval holds a value."""
-        return self.low <= value <= self.high
 
 
 @dataclass(frozen=True)
@@ -212,84 +189,3 @@ def at_rates(points: Points, log_lr: np.ndarray, best: dict, e: float | None) ->
         out.append(AtRate(*key, float(np.exp(at)), None if wanted is None else float(np.exp(wanted)),
                           sd, past, float(shift)))  # fmt: skip
     return out
-
-
-def best_rates(surfaces: list[Surface]) -> dict[tuple[int, int], tuple[float, float, bool]]:
-    """ln of the best rate, its SD and whether it lies past the tuned ones by (depth, width): the vertex of a parabola in ln lr through
-    each depth's least losses, with one curvature for all depths. Depths whose vertex lies past the
-    tuned rates by more than PAST grid steps are left out; all are, where no parabola has a minimum.
-    """
-    rows, target, weight, owner = [], [], [], []
-    for k, s in enumerate(surfaces):
-        near = np.abs(np.arange(len(s.log_lr)) - int(np.argmin(s.least))) <= NEAR
-        x = s.log_lr[near] - s.log_lr[near].mean()
-        rows += [(k, v) for v in x]
-        target += list(s.least[near])
-        weight += list(1 / np.maximum(spread_of(s)[near], 1e-12) ** 2)
-        owner += [k] * len(x)
-    count = len(surfaces)
-    design = np.zeros((len(rows), 2 * count + 1))
-    for i, (k, x) in enumerate(rows):
-        design[i, k], design[i, count + k], design[i, -1] = 1.0, x, x**2
-    root = np.sqrt(np.array(weight))
-    x, z = design * root[:, None], np.array(target) * root
-    inverse = np.linalg.pinv(x.T @ x)
-    c = inverse @ (x.T @ z)
-    df = len(z) - np.linalg.matrix_rank(x)
-    if c[-1] <= 1e-9 or df < 1:
-        return {}
-    scale = max(float(((z - x @ c) ** 2).sum() / df), 0.25)
-    out = {}
-    for k, s in enumerate(surfaces):
-        near = np.abs(np.arange(len(s.log_lr)) - int(np.argmin(s.least))) <= NEAR
-        centre = s.log_lr[near].mean()
-        vertex = -c[count + k] / (2 * c[-1])
-        gradient = np.zeros(len(c))
-        gradient[count + k], gradient[-1] = -1 / (2 * c[-1]), -vertex / c[-1]
-        step = float(np.median(np.diff(s.log_lr)))
-        low, high = s.log_lr[0] - PAST * step, s.log_lr[-1] + PAST * step
-        if low <= centre + vertex <= high:
-            sd = float(np.sqrt(scale * gradient @ inverse @ gradient))
-            past = not s.log_lr[0] <= centre + vertex <= s.log_lr[-1]
-            out[s.depth, s.width] = float(centre + vertex), sd, bool(past)
-    return out
-
-
-def spread_of(s: Surface) -> np.ndarray:
-    """SD of each rate's least loss beyond what all rates of the depth share."""
-    count = len(s.least)
-    centring = np.eye(count) - 1 / count
-    return np.sqrt(np.diag(centring @ s.covariance @ centring))
-
-
-def shifted(points: Points, by: np.ndarray, sd: np.ndarray | float) -> Points:
-    """Points moved by a known amount with an SD of its own."""
-    return replace(points, value=points.value + by, low=points.low + by, high=points.high + by,
-                   se=np.hypot(points.se, sd))  # fmt: skip
-
-
-def slope(points: Points) -> Estimate | None:
-    """b of a set of points; None where it isn't bounded."""
-    if points.interior.sum() < LEAST_DEPTHS:
-        return None
-    estimate, low, high = interval(points, power_design(points), 1)
-    if not np.isfinite([low, high]).all():
-        return None
-    return Estimate(estimate, low, high)
-
-
-def carried(points: Points, by: np.ndarray, sd: np.ndarray | float, lever: np.ndarray,
-            e_sd: float, df: int, tilt: float) -> Estimate | None:  # fmt: skip
-    """b of the points moved by e x lever. What e's own error does is common to all depths: it moves
-    b by the lever's slope on ln N; that, and the form's tilt, join the half-width in quadrature."""
-    moved = shifted(points, by, sd)
-    b = slope(moved)
-    if b is None:
-        return None
-    inside = moved.interior
-    design = power_design(moved)[inside]
-    root = 1 / moved.se[inside]
-    turn = np.linalg.lstsq(design * root[:, None], lever[inside] * root, rcond=None)[0][1]
-    more = float(stdtrit(df, 0.975) * np.hypot(e_sd * turn, tilt)) if df > 0 else np.inf
-    return Estimate(b.estimate, b.estimate - float(np.hypot(b.estimate - b.low, more)),
-                    b.estimate + float(np.hypot(b.high - b.estimate, more)))  # fmt: skip

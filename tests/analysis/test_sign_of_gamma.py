@@ -11,7 +11,8 @@ import pytest
 
 from analysis.gamma_star import fit
 from analysis.gamma_star.cells import Cells
-from analysis.gamma_star.sign import gamma_at, sign_of, tap_angle
+from analysis.gamma_star.sign import sign_of
+from analysis.gamma_star.tap_angle import gamma_at, tap_angle
 from analysis.tables.table import from_frame
 from tests.planted import both_signs
 from tests.worlds import CHANCE, World, power, simulate
