@@ -28,29 +28,35 @@ if TYPE_CHECKING:
 __all__ = ["arms", "compare", "cost", "fit", "law", "load", "plot", "report"]
 
 
-def load(path: str | Path, where: str | None = None) -> Table:
+def load(
+    path: str | Path, where: str | None = None, *, cluster: str | None = None,
+    weights: str | None = None, scale: str = "log",
+) -> Table:  # fmt: skip
     """Read and check a table of runs (Parquet or CSV), or those of its rows that a condition such
-    as "task == 'recall'" chooses. `.runs` and `.curves` are its DataFrames."""
+    as "task == 'recall'" chooses. `.runs` and `.curves` are its DataFrames. cluster, weights: columns
+    of what is one replicate and of each run's precision; scale "linear": the metric's own noise is
+    even, not that of its logarithm."""
     from analysis.tables.table import load as load_table
 
-    return load_table(path, where)
+    return load_table(path, where, cluster, weights, scale)
 
 
 def fit(
     table: str | Path | Table, *, metric: str | None = None, form: str | None = None,
     window: float | None = None, hold_out: str = "deepest", partial: bool = False,
-    explore: bool = True,
+    explore: bool = True, predict: str | None = None,
 ) -> FitResult:  # fmt: skip
     """Fit γ*(N) to every arm of a table; see `analysis.gamma_star` for what comes back.
 
     metric, form, window (in ln γ, on either side of the best cell): the sweep's frozen ones by
     default. hold_out: "deepest" or a condition on depth and width. partial: fit an unfinished
     sweep, without a verdict. explore: the specification curve, training time and fungibility too.
+    predict: "N=16", a depth whose γ* is asked for.
     """
     from analysis.gamma_star import fit as fit_gamma_star
 
     return fit_gamma_star(loaded(table), metric=metric, form=form, window=window, partial=partial,
-                          hold_out=hold_out, explore=explore)  # fmt: skip
+                          hold_out=hold_out, explore=explore, predict=predict)  # fmt: skip
 
 
 def law(

@@ -10,6 +10,7 @@ import pandas as pd
 from analysis.gamma_star import verdict
 from analysis.gamma_star.adequacy import LOCAL_WINDOW, misfit
 from analysis.gamma_star.cells import Cells
+from analysis.gamma_star.choices import Choices, parse_place
 from analysis.gamma_star.curve_fit import fit_curves, usable
 from analysis.gamma_star.depth_curves import depth_curve, empty, residual_table, without_curve
 from analysis.gamma_star.depth_law import (
@@ -27,12 +28,18 @@ from analysis.gamma_star.held_out import hold_out, left_out
 from analysis.gamma_star.joint import joint
 from analysis.gamma_star.learning_rate import rates_check
 from analysis.gamma_star.optimum import degrees, optima
+from analysis.gamma_star.prediction import (
+    at_place,
+    predicted_sentence,
+    rolled_out,
+    rolled_sentence,
+)
 from analysis.gamma_star.rate_law import rate_law
 from analysis.gamma_star.rate_surface import surfaces
 from analysis.gamma_star.records import GammaStarFit, held_sentence, optimum_json, rival_json
 from analysis.gamma_star.rivals import offset_interval, rivals
 from analysis.gamma_star.sign import Sign
-from analysis.gamma_star.widths import interval_of_b, same_at_each
+from analysis.gamma_star.widths import interval_of_b
 from analysis.stats.censored_line import regress
 from analysis.tables.laws_json import Law, Parameter
 
@@ -45,13 +52,13 @@ METHOD = (
 
 
 def fit_arm(
-    arm: str, groups: list[Cells], metric: str, form: str, window: float | None,
-    checks: dict[str, dict[str, Any]], data: dict[str, Any], hold: str,
-    observed: pd.DataFrame, rates: pd.DataFrame, sign: Sign,
+    arm: str, groups: list[Cells], choices: Choices, checks: dict[str, dict[str, Any]],
+    data: dict[str, Any], observed: pd.DataFrame, rates: pd.DataFrame, sign: Sign,
 ) -> GammaStarFit:  # fmt: skip
     """Fit one arm. checks: those made elsewhere (learning rate); observed: all the arm's runs with
     columns depth, width, run_id, gamma, seed, lr, value, y, status, used; rates: the choice of each
     depth's rate; sign: whether a law of gamma* is asked at all."""
+    metric, form, window = choices.metric, choices.form, choices.window
     able = [cells for cells in groups if usable(cells, form)]
     fits = fit_curves(able, form, window)
     local = fit_curves([c for c in able if usable(c, "cubic")], "cubic", LOCAL_WINDOW)
@@ -100,28 +107,24 @@ def fit_arm(
         line = depth_line(points, law)
         found = rivals(points, law)
         offset = offset_interval(points, law)
+        hold = choices.hold_out
         predicted = hold_out(points, left_out(points, hold), hold, every)
         held = predicted[-1] if predicted else None
-        which = left_out(points, "deepest")
-        # all of them have to lie inside at once
-        deepest = hold_out(points, which, "deepest", every, 1 - 0.05 / which.sum())
         as_run = regress(seen, power_design(seen)).coefficients
         cross = joint(
             fits, (as_run[0], as_run[1]), b[1:] if seen is points else interval_of_b(seen)[1:]
         )
         df = float(sum(degrees(f) for f in fits))
-        checks |= {
-            "equivalence": verdict.equivalence(points, law, df, curves),
-            "rivals": verdict.against_rivals(
-                found, offset, b, verdict.constant_will_do(points, df)
-            ),
-            "held_out": verdict.holds_out(deepest),
-            "stable": verdict.stable(points, b),
-        }
-        if len(set(points.width)) > 1:
-            checks["widths"] = same_at_each(points, law)
+        missed = [c.depth for c in curves if not c.misfit.get("adequate", True)]
+        checks |= verdict.of_law(points, law, b, df, missed, every, found, offset)
         data["held_out"] = [asdict(h) for h in predicted]
         sentences += [held_sentence(h) for h in predicted if hold != "deepest"]
+        data["roll_out"] = rolled_out(points)
+        if data["roll_out"] is not None:
+            sentences.append(rolled_sentence(data["roll_out"]))
+        if choices.predict is not None:
+            data["predicted"] = at_place(points, law, parse_place(choices.predict))
+            sentences.append(predicted_sentence(data["predicted"]))
         data["between_depth_sd"] = law.tau
         data["published"] = published(points, law)
         data["p_b_is_0"] = p_of_zero(points, law, design)
@@ -134,6 +137,8 @@ def fit_arm(
         checks["slope"] = {"passed": False, "value": inside, "contradicted": False,
                            "finding": f"b is not identified: {inside} optima inside the grid, "
                                     f"{LEAST_INTERIOR} needed"}  # fmt: skip
+        if choices.predict is not None:
+            sentences.append(f"no prediction at {choices.predict}: b is not identified")
     entry = Law(
         law="gamma_star", form=FORM, metric=metric, arm=arm, parameters=fitted,
         method=METHOD.format(form=form, window=f", window {window:g}" if window else ""),

@@ -35,6 +35,8 @@ class Cells:
     variance: np.ndarray
     ceiling: float | None
     noise_df: int
+    weight: np.ndarray | None = None
+    """(S, G): precisions of y, on average 1 (None: all the same)."""
 
     @property
     def form_error(self) -> np.ndarray:
@@ -52,12 +54,13 @@ class Cells:
         """Cell means and their weights (1/variance of the mean, 0 for empty cells), (G,); with
         leave_out (S, G): each seed left out in turn."""
         y = self.y if y is None else y
-        there = np.isfinite(y)
-        values = np.where(there, y, 0.0)
-        total, count = values.sum(0), there.sum(0)
+        each = np.isfinite(y) * (1.0 if self.weight is None else self.weight)
+        values = np.where(each > 0, y, 0.0) * each
+        total, count = values.sum(0), each.sum(0)
         if leave_out:
-            total, count = total - values, count - there
-        mean = np.where(count > 0, total / np.maximum(count, 1), np.nan)
+            total, count = total - values, count - each
+            count = np.where(count > 1e-9 * each.max(), count, 0.0)
+        mean = np.where(count > 0, total / np.where(count > 0, count, 1), np.nan)
         return mean, count / (self.variance + count * self.form_error)
 
 
@@ -71,6 +74,7 @@ def cells_of(
     keep = use & np.isfinite(scaled.y) & (gammas >= least)
     depth, width, seed = (runs[c].to_numpy()[keep] for c in ("depth", "width", replicate))
     gamma, value, late = gammas[keep], scaled.y[keep], scaled.censored[keep]
+    precision = runs["weight"].to_numpy(float)[keep] if "weight" in runs.columns else None
     groups = []
     for w, d in sorted(set(zip(width.tolist(), depth.tolist(), strict=True))):
         mine = (width == w) & (depth == d)
@@ -82,9 +86,27 @@ def cells_of(
         y = np.where(count > 0, total / np.maximum(count, 1), np.nan)
         censored = np.zeros(y.shape, bool)
         np.logical_or.at(censored, (row, column), late[mine])
-        variance, df = cell_variance(y)
-        groups.append(Cells(int(d), int(w), grid, seeds, y, censored, variance, scaled.ceiling, df))
+        weight = None
+        if precision is not None:
+            weight = np.zeros(y.shape)
+            np.add.at(weight, (row, column), precision[mine])
+            weight /= np.maximum(count, 1)  # runs of one seed in a cell are one
+        if "linear" in runs.columns:
+            weight = (1.0 if weight is None else weight) * even_in_the_metric(y)
+        if weight is not None:
+            weight = np.where(count > 0, weight, 0.0) / weight[count > 0].mean()
+        variance, df = cell_variance(y, weight)
+        groups.append(Cells(int(d), int(w), grid, seeds, y, censored, variance, scaled.ceiling, df,
+                            weight))  # fmt: skip
     return groups
+
+
+def even_in_the_metric(y: np.ndarray) -> np.ndarray:
+    """Precisions of y = ln(metric) (S, G) where the metric's own noise is even: its square, a cell's
+    typical one, since a run's own would go with its luck. Least squares on y under them is, to first
+    order, least squares on the metric."""
+    typical = np.array([np.median(v[np.isfinite(v)]) if np.isfinite(v).any() else 0.0 for v in y.T])
+    return np.broadcast_to(np.exp(2 * (typical - typical.max())), y.shape)
 
 
 def plain_means(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -94,8 +116,8 @@ def plain_means(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.where(count > 0, total / np.maximum(count, 1), np.nan), count
 
 
-def cell_variance(y: np.ndarray) -> tuple[np.ndarray, int]:
-    """Variance of one run in each cell (G,), shrunk to the depth's typical one, and its df.
+def cell_variance(y: np.ndarray, weight: np.ndarray | None = None) -> tuple[np.ndarray, int]:
+    """Variance of one run of weight 1 in each cell (G,), shrunk to the depth's typical one, and its df.
 
     The median is added so that a cell whose seeds happen to agree, or one stuck at chance, can't
     dominate the curve. Without replicates: GUESS everywhere, df 0.
@@ -104,7 +126,12 @@ def cell_variance(y: np.ndarray) -> tuple[np.ndarray, int]:
     df = np.maximum(count - 1, 0)
     if df.sum() == 0:
         return np.full(y.shape[1], GUESS), 0
-    squares = np.nansum((y - mean) ** 2, axis=0)
+    if weight is None:
+        squares = np.nansum((y - mean) ** 2, axis=0)
+    else:
+        each = np.where(np.isfinite(y), weight, 0.0)
+        mean = np.nansum(each * y, axis=0) / np.where(count > 0, each.sum(0), 1.0)
+        squares = np.nansum(each * (y - mean) ** 2, axis=0)
     own = np.where(df > 0, squares / np.maximum(df, 1), np.nan)
     typical = max(float(np.nanmedian(own)), 1e-3 * float(np.nanmean(own)), 1e-10)
     shrunk = (PRIOR_DF * typical + squares) / (PRIOR_DF + df)

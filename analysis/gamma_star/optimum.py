@@ -106,6 +106,8 @@ def p_of_flat(fit: CurveFit) -> float:
     cells = fit.cells
     mean, count = plain_means(fit.filled)
     there = count > 0
+    if cells.weight is not None:
+        count = (np.isfinite(fit.filled) * cells.weight).sum(0)
     if cells.noise_df < 1 or there.sum() < 2:
         return 0.0
     weight = count[there] / (cells.variance[there] / 2)  # Cells adds the typical variance once more

@@ -19,6 +19,7 @@ FROZEN, EXPLORATORY, NOT_FROZEN = "frozen", "exploratory", "not frozen"
 SPELLED = {
     "metric": "metric", "form": "form", "window": "window", "hold_out": "held out",
     "where": "rows", "cluster": "units",
+    "weights": "weighted by", "scale": "noise even in scale",
 }  # fmt: skip
 
 
@@ -28,6 +29,7 @@ def frozen_choices(table: Table) -> dict[str, Any]:
     return {
         "metric": primary.metric, "form": primary.form or PRIMARY_FORM, "window": primary.window,
         "hold_out": "deepest", "where": None, "cluster": None,
+        "weights": None, "scale": "log",
     }  # fmt: skip
 
 
@@ -40,7 +42,8 @@ def provenance(
     {frozen, used}}, table, curves: SHA-256, code_versions, law_history, sentence}
     """
     used = {"metric": metric, "form": form, "window": window, "hold_out": hold_out,
-            "where": table.where, "cluster": table.cluster}  # fmt: skip
+            "where": table.where, "cluster": table.cluster, "weights": table.weights,
+            "scale": table.scale}  # fmt: skip
     frozen = frozen_choices(table)
     differs = {k: {"frozen": frozen[k], "used": used[k]} for k in used if used[k] != frozen[k]}
     status = EXPLORATORY if differs else table.law_status

@@ -12,6 +12,7 @@ from analysis.errors import InputError
 from analysis.gamma_star import attribution, learning_rate, notes
 from analysis.gamma_star.arm import fit_arm, with_verdict
 from analysis.gamma_star.cells import cells_of
+from analysis.gamma_star.choices import Choices, parse_place
 from analysis.gamma_star.curve import FORMS, PRIMARY_FORM
 from analysis.gamma_star.explore import formation_law, lost_runs
 from analysis.gamma_star.explore.explore import Explored, explore_arms
@@ -22,20 +23,21 @@ from analysis.gamma_star.records import FitResult, GammaStarFit
 from analysis.gamma_star.sign import Sign, sign_of
 from analysis.stats.tests import holm
 from analysis.tables.laws_json import Parameter
-from analysis.tables.metrics import Scaled, scale
+from analysis.tables.metrics import scale
 from analysis.tables.table import Table
 
 
 def fit_table(
     table: Table, metric: str | None = None, form: str | None = None,
     window: float | None = None, partial: bool = False, hold_out: str = "deepest",
-    explore: bool = True,
+    explore: bool = True, predict: str | None = None,
 ) -> FitResult:  # fmt: skip
     """Fit gamma*(N) to every arm.
 
     metric, form, window: by default the sweep's frozen ones. partial: fit what is there of an
     unfinished sweep, without a verdict. hold_out: "deepest" or a condition on depth and width.
-    explore: also the specification curve, the fit over training time and fungibility.
+    explore: also the specification curve, the fit over training time and fungibility. predict:
+    "N=16", a depth whose gamma* is asked for.
     Raises InputError for an unfinished sweep without `partial`, and for unknown choices.
     """
     metric = metric or table.primary.metric
@@ -43,6 +45,9 @@ def fit_table(
     window = window if window is not None else table.primary.window
     if form not in FORMS:
         raise InputError(f"form {form!r} is none of {', '.join(FORMS)}")
+    if predict is not None:
+        parse_place(predict)
+    choices = Choices(metric, form, window, hold_out, predict)
     lacking = table.expected - len(table.runs)
     missing = max(len(table.missing), lacking)
     if missing and not partial:
@@ -62,8 +67,7 @@ def fit_table(
         parts[arm] = part, learning_rate.choose(part, y, table.primary.tuning_seeds)
     helps = signs(table, metric, parts)
     for arm, (part, rates) in parts.items():
-        arms[arm] = fit_one(arm, part, rates, scale(part, metric), metric, form, window, hold_out,
-                            table, helps[arm])  # fmt: skip
+        arms[arm] = fit_one(arm, part, rates, choices, table, helps[arm])
     said += [f"{arm}: {sign.finding}" for arm, sign in helps.items() if arm not in arms]
     reading = attribution.attribute(arms)
     adjusted = over_arms(arms)
@@ -171,10 +175,11 @@ def signs(table: Table, metric: str, parts: dict) -> dict[str, Sign]:
     return {arm: sign_of(groups, zeros) for arm, groups in cells.items()}
 
 
-def fit_one(arm: str, part: pd.DataFrame, chosen: learning_rate.Rates, scaled: Scaled,
-            metric: str, form: str, window: float | None, hold_out: str,
+def fit_one(arm: str, part: pd.DataFrame, chosen: learning_rate.Rates, choices: Choices,
             table: Table, sign: Sign) -> GammaStarFit:  # fmt: skip
     """One arm at its chosen rates, diverged runs left out (the law conditional on convergence)."""
+    metric = choices.metric
+    scaled = scale(part, metric)
     used = chosen.use & (part["status"] == "completed").to_numpy() & np.isfinite(scaled.y)
     observed = pd.DataFrame({
         "depth": part["depth"], "width": part["width"], "run_id": part["run_id"],
@@ -190,8 +195,7 @@ def fit_one(arm: str, part: pd.DataFrame, chosen: learning_rate.Rates, scaled: S
     }  # fmt: skip
     checks = {"learning_rate": {"contradicted": False, **chosen.check}}
     groups = cells_of(part, scaled, used)
-    fit = fit_arm(arm, groups, metric, form, window, checks, data, hold_out, observed,
-                  chosen.table, sign)  # fmt: skip
+    fit = fit_arm(arm, groups, choices, checks, data, observed, chosen.table, sign)
     return with_bounds(fit, part, chosen.use)
 
 

@@ -15,8 +15,10 @@ from analysis.gamma_star.depth_law import (
     enough,
     power_design,
 )
-from analysis.gamma_star.records import DepthCurve, HeldOut, Optimum, RivalFit
+from analysis.gamma_star.held_out import hold_out, left_out
+from analysis.gamma_star.records import HeldOut, Optimum, RivalFit
 from analysis.gamma_star.rivals import NEEDED
+from analysis.gamma_star.widths import same_at_each
 from analysis.stats.censored_line import Regression, regress, weighted_residual
 
 LEAST_DEPTHS = 6
@@ -26,25 +28,41 @@ MARGIN = (np.log(0.75), np.log(1.25))  # a depth's departure from the law, as a 
 LARGEST_OFFSET = 1.0
 
 
-def equivalence(points: Points, law: Regression, df: float, curves: Sequence[DepthCurve]) -> dict:
+def of_law(points: Points, law: Regression, b: tuple[float, float, float], df: float,
+           missed: Sequence[int], optima: list[Optimum], found: Sequence[RivalFit],
+           offset: dict | None) -> dict[str, dict[str, Any]]:  # fmt: skip
+    """Every check that the points and their law allow. b: with its interval; df: of the curves'
+    noise; found, offset: the rivals and the interval of an offset."""
+    which = left_out(points, "deepest")
+    # all of them have to lie inside at once
+    deepest = hold_out(points, which, "deepest", optima, 1 - 0.05 / which.sum())
+    checks = {
+        "equivalence": equivalence(points, law, df, missed),
+        "rivals": against_rivals(found, offset, b, constant_will_do(points, df)),
+        "held_out": holds_out(deepest),
+        "stable": stable(points, b),
+    }
+    if len(set(points.width)) > 1:
+        checks["widths"] = same_at_each(points, law)
+    return checks
+
+
+def equivalence(points: Points, law: Regression, df: float, missed: Sequence[int]) -> dict:
     """Check 1: each depth's departure, with its 90 % interval, stays within the margin, and the
-    curves describe the data."""
+    curves describe the data; missed: the depths whose curves don't."""
     inside = points.interior
     residual, se = law.residual[inside], points.se[inside]
     half = student.ppf(0.95, max(df, 1)) * se
     low, high = residual - half, residual + half
     within = (low >= MARGIN[0]) & (high <= MARGIN[1])
     outside = (high < MARGIN[0]) | (low > MARGIN[1])
-    adequate = [c for c in curves if not c.misfit.get("adequate", True)]
     worst = int(np.argmax(np.maximum(np.abs(low), np.abs(high))))
     depth = int(points.depth[inside][worst])
     finding = f"largest departure at depth {depth}: {percent(low[worst])} to {percent(high[worst])}"
-    if adequate:
-        finding += (
-            f"; the curve misses the data at depths {', '.join(str(c.depth) for c in adequate)}"
-        )
+    if missed:
+        finding += f"; the curve misses the data at depths {', '.join(map(str, missed))}"
     return {
-        "passed": bool(within.all() and not adequate),
+        "passed": bool(within.all() and not missed),
         "value": float(np.max(np.maximum(np.abs(low), np.abs(high)))),
         "margin": 0.25, "contradicted": bool(outside.any()),
         "departures": {

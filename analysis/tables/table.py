@@ -27,6 +27,8 @@ from analysis.tables.expressions import condition
 from analysis.tables.read import read_frame
 from analysis.tables.units import without_copies
 
+SCALES = ("log", "linear")
+
 
 @dataclass(frozen=True)
 class Primary:
@@ -57,6 +59,10 @@ class Table(Shown):
     law_history: list[Any] = field(default_factory=list)
     cluster: str | None = None
     """The column whose values, not the seeds, are the replicates of a fit (the runs' `unit`)."""
+    weights: str | None = None
+    """The column of each run's precision (the runs' `weight`)."""
+    scale: str = "log"
+    """Where the metric's noise is even: of its logarithm, or "linear" (the runs' `linear`)."""
     notes: tuple[str, ...] = ()
     """What was set aside on reading, in words."""
 
@@ -74,11 +80,16 @@ class Table(Shown):
         return found[found["run_id"].isin(self.runs["run_id"])].reset_index(drop=True)
 
 
-def load(path: str | Path, where: str | None = None, cluster: str | None = None) -> Table:
+def load(
+    path: str | Path, where: str | None = None, cluster: str | None = None,
+    weights: str | None = None, scale: str = "log",
+) -> Table:  # fmt: skip
     """Read `path` (Parquet; .csv and .tsv too) and check it. Raises InputError in one line.
 
     where: a condition on columns; the rows it leaves out were never in the table. cluster: the
-    column whose runs of one value are one unit (seeds that share their data, say).
+    column whose runs of one value are one unit (seeds that share their data, say). weights: the
+    column of each run's precision (its inverse variance, up to a factor). scale: "log", or "linear"
+    for noise that is even in the metric itself.
     """
     path = Path(path)
     runs, about = read_frame(path)
@@ -86,7 +97,8 @@ def load(path: str | Path, where: str | None = None, cluster: str | None = None)
         if where:
             runs, about, where = chosen_rows(runs, about, where)
         table = from_frame(runs, about, path, where)
-        return clustered(table, cluster) if cluster else table
+        table = clustered(table, cluster) if cluster else table
+        return weighted(table, weights, scale)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
 
@@ -142,6 +154,25 @@ def clustered(table: Table, column: str) -> Table:
         raise InputError(f"--cluster {column!r}: no such column, or not in every row")
     unit = pd.factorize(table.runs[column].astype(str))[0]
     return replace(table, runs=table.runs.assign(unit=unit), cluster=column)
+
+
+def weighted(table: Table, column: str | None, scale: str = "log") -> Table:
+    """The table with a column as its runs' precisions and the scale on which their noise is even.
+    Raises InputError for a column that isn't positive in every completed run."""
+    if scale not in SCALES:
+        raise InputError(f"--scale {scale!r}: allowed are {', '.join(SCALES)}")
+    runs = table.runs
+    if column is not None:
+        if column not in runs.columns:
+            raise InputError(f"--weights {column!r}: no such column")
+        weight = to_numbers(runs[column], column)
+        if not (np.isfinite(weight) & (weight > 0))[runs["status"] == "completed"].all():
+            raise InputError(f"--weights {column!r}: has to be a positive number in every "
+                             "completed run")  # fmt: skip
+        runs = runs.assign(weight=weight)
+    if scale == "linear":
+        runs = runs.assign(linear=True)
+    return replace(table, runs=runs, weights=column, scale=scale)
 
 
 def chosen_rows(

@@ -28,6 +28,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="these rows alone, such as \"task == 'recall'\"")  # fmt: skip
     parser.add_argument("--cluster", metavar="COLUMN",
                         help="the replicates are the values of this column instead of the seeds")  # fmt: skip
+    parser.add_argument("--weights", metavar="COLUMN",
+                        help="the precision of each run (its inverse variance, up to a factor)")  # fmt: skip
+    parser.add_argument("--scale", default="log", choices=("log", "linear"),
+                        help="where the metric's noise is even: in its logarithm (default), or in "
+                        "the metric itself")  # fmt: skip
+    parser.add_argument("--predict", metavar="N=16",
+                        help="γ* at a depth, with the 95 %% interval of a new depth's own")  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print the laws as JSON, nothing else")
 
 
@@ -44,10 +51,10 @@ def run(given: argparse.Namespace) -> int:
     if given.window is not None and not given.window > 0:
         raise InputError(f"--window {given.window:g}: a positive number (ln gamma)")
     with shown("fitting"):
-        table = load(given.table, given.where, given.cluster)
+        table = load(given.table, given.where, given.cluster, given.weights, given.scale)
         result = fit(table, metric=given.metric, form=given.form, window=given.window,
                      partial=given.partial, hold_out=given.hold_out,
-                     explore=not given.quick)  # fmt: skip
+                     explore=not given.quick, predict=given.predict)  # fmt: skip
     result = with_looks(result, table)
     out = table.path.with_name(f"laws{suffix(result.provenance['differs'])}.json")
     write(result.laws, out)
