@@ -64,6 +64,13 @@ def settle(history: list[dict[str, Any]], law: Law, new_law: bool) -> bool:
     """
     if not history:
         return False
+    if history[-1] == LOST:
+        if not new_law:
+            raise UserError(
+                "sweep.law: what the first submission froze is lost with its record; go on with "
+                "--new-law, which marks every result of this sweep as exploratory"
+            )
+        return True
     changes = differences(history[-1]["law"], asdict(law))
     if not changes:
         return False
@@ -87,20 +94,40 @@ def differences(frozen: dict[str, Any], law: dict[str, Any]) -> list[str]:
     ]
 
 
-def history_of(manifests: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+LOST: dict[str, Any] = {
+    "law": {}, "number": 0, "runs": 0, "submission": "lost", "time": None, "finished": None,
+}  # fmt: skip
+"""Stands first in the history of a sweep whose first law is not on record any more."""
+
+
+def history_of(records: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     """The laws of a sweep's submissions, in order: the first one's, then each that `--new-law`
-    recorded, with the submission's number (from 1), time and what of the sweep was finished."""
-    out: list[dict[str, Any]] = []
-    for number, data in enumerate(manifests, 1):
-        if not out or data.get("new_law"):
-            known = {k: data.get(k) for k in ("submission", "time", "finished")}
-            out.append({"law": data["law"], "number": number, "runs": len(data["runs"]), **known})
-    return out
+    recorded, with the submission's number (from 1), time and what of the sweep was finished.
+
+    `records`: its manifests, and packs that were made for it. Each has the history so far, `laws`,
+    so that any other may be lost; a manifest of an earlier version says its own law alone.
+    """
+    found: dict[Any, dict[str, Any]] = {}
+    for number, data in sorted(enumerate(records, 1), key=lambda pair: "laws" not in pair[1]):
+        entries = data.get("laws")
+        if entries is None:
+            entries = [entry(data, number)] if data.get("new_law") or not found else []
+            if data.get("new_law") and not found:  # a first submission replaces no law
+                entries.insert(0, LOST)
+        for e in entries:
+            found.setdefault(e["submission"] or number, e)
+    return sorted(found.values(), key=lambda e: e["number"])
+
+
+def entry(manifest: dict[str, Any], number: int) -> dict[str, Any]:
+    """What a history says of the law of a manifest, the sweep's number `number`."""
+    known = {k: manifest.get(k) for k in ("submission", "time", "finished")}
+    return {"law": manifest["law"], "number": number, "runs": len(manifest["runs"]), **known}
 
 
 def status_of(history: list[dict[str, Any]]) -> Literal["frozen", "exploratory"]:
     """frozen: one law, chosen while runs were still to train. Anything else is exploratory."""
-    if len(history) != 1:
+    if len(history) != 1 or history == [LOST]:
         return "exploratory"
     finished = history[0]["finished"]
     return "exploratory" if finished is not None and finished >= history[0]["runs"] else "frozen"

@@ -14,7 +14,7 @@ from orchestrator.launch.policy import note
 from orchestrator.launch.state import DONE
 from orchestrator.launch.stop import stop_hung
 from orchestrator.records.attempts import attempts
-from orchestrator.records.manifests import write_manifest
+from orchestrator.records.manifests import new_manifest, write_manifest
 from orchestrator.records.packs import freeze
 from orchestrator.records.provenance import code_version, git_commit, package_versions
 from orchestrator.records.store import Store, require_writable
@@ -54,10 +54,12 @@ def submit(store: Store, plan: Plan, overrides: list[str], new_law: bool = False
         "new_law": new_law,
         "finished": sum(n for state, n in plan.counts.items() if state in DONE),
     }
+    law = asdict(plan.settings.sweep.law)
     try:
+        manifest = new_manifest(store, plan.sweep, plan.members, law, about)
         for pack in plan.launch:
-            freeze(store, pack, plan.sweep)
-        write_manifest(store, plan.sweep, plan.members, asdict(plan.settings.sweep.law), about)
+            freeze(store, pack, plan.sweep, manifest["laws"])
+        write_manifest(store, plan.sweep, manifest)
     except OSError as e:  # a full disk, a quota
         raise UserError(
             f"store {store.root}: {e.strerror}; nothing was submitted, submit again once that is "

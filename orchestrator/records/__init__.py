@@ -5,7 +5,7 @@ STORE/packs/<pack>/0001.claim         attempt 1: created exclusively, says who o
 STORE/packs/<pack>/0001/              what it writes: curves, progress, two checkpoints, end
 STORE/packs/<pack>/results-000.json   what counts of slice 0: created exclusively, never changed
 STORE/sweeps/<sweep>/000001.json      manifest of one submission, numbered through the store
-STORE/jobs/<name>.json                a job array that was handed to Slurm
+STORE/jobs/000001.json                a job array that was handed to Slurm, numbered
 
 A file is created exclusively, replaced whole, or appended to by its one owner; it ends with a
 checksum. One that is damaged is renamed to NAME.damaged, named in one line, and counts as absent:

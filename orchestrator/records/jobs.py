@@ -1,6 +1,6 @@
 """Job arrays that were handed to Slurm, each on record before it is handed over.
 
-STORE/jobs/<name>.json says which packs each of its tasks trains. Whoever submits next asks Slurm
+STORE/jobs/000001.json, numbered in their order, says which packs each of its tasks trains. Whoever submits next asks Slurm
 for these names, so that a pack that waits in the queue is not queued again, even where the
 submitting process died before it learned the number of its job.
 """
@@ -15,7 +15,7 @@ from pathlib import Path
 from orchestrator.records.attempts import Attempt
 from orchestrator.records.queue import Queued, Task, queued
 from orchestrator.records.sealed import seal
-from orchestrator.records.store import Store, read_json, write_new
+from orchestrator.records.store import Store, read_json, write_numbered
 
 
 @dataclass(frozen=True)
@@ -45,17 +45,20 @@ class Holder:
 def record(store: Store, array: JobArray) -> None:
     """Write down an array that is about to be submitted."""
     _folder(store).mkdir(parents=True, exist_ok=True)
-    write_new(_folder(store) / f"{array.name}.json", seal(asdict(array)))
+    number = 1 + max((int(p.stem) for p in _paths(store) if p.stem.isdigit()), default=0)
+    write_numbered(_folder(store), seal(asdict(array)), number)
 
 
 def job_arrays(store: Store, sweep: str | None = None) -> list[JobArray]:
     """All arrays on record, of one sweep or of any, the latest last."""
-    if not _folder(store).is_dir():
-        return []
-    keys = [f.name for f in fields(JobArray)]
-    read = (read_json(path, keys) for path in _folder(store).glob("*.json"))
-    found = [JobArray(**{k: data[k] for k in keys}) for data in read if data is not None]
-    return sorted((a for a in found if sweep in (None, a.sweep)), key=lambda a: a.time)
+    keys, found = [f.name for f in fields(JobArray)], []
+    for path in _paths(store):
+        data = read_json(path, keys)
+        if data is not None and sweep in (None, data["sweep"]):
+            array = JobArray(**{k: data[k] for k in keys})
+            # earlier versions named the file by the array, and had nothing but its time
+            found.append(((int(path.stem), 0.0) if path.stem.isdigit() else (0, array.time), array))
+    return [array for _, array in sorted(found, key=lambda pair: pair[0])]
 
 
 def new_array(sweep: str, unique: str, tasks: list[list[str]], logs: Path) -> JobArray:
@@ -118,3 +121,7 @@ def mine(holder: Holder, attempt: Attempt) -> bool:
 
 def _folder(store: Store) -> Path:
     return store.root / "jobs"
+
+
+def _paths(store: Store) -> list[Path]:
+    return sorted(_folder(store).glob("*.json"))

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.errors import UserError
-from orchestrator.law import history_of
+from orchestrator.law import LOST, entry, history_of
+from orchestrator.records.packs import all_packs
 from orchestrator.records.sealed import seal
-from orchestrator.records.store import Store, read_json, write_new
+from orchestrator.records.store import Store, read_json, write_numbered
 
 _NAME = re.compile(r"(\d+)(-[0-9a-f]+)?\.json")
 """A number; of earlier versions a time in ns and letters, which come before all numbers."""
@@ -46,30 +47,37 @@ class Sweep:
     """How it came to that (`orchestrator.law.history_of`)."""
 
 
-def write_manifest(
+def new_manifest(
     store: Store, name: str, members: list[Member], law: dict[str, Any], about: dict[str, Any]
-) -> None:
-    """Append the manifest of one submission. `about`: overrides, commit, package versions."""
+) -> dict[str, Any]:
+    """The manifest of one submission, with the laws of all so far.
+
+    `about`: overrides, commit, package versions, and whether it is a `new_law`.
+    """
+    rows = [[m.run_id, m.pack_id, m.arm, m.seed] for m in members]
+    made = {"runs": rows, "law": law, "time": time.time(), **about}
+    laws = law_history(store, name)
+    if not laws or about.get("new_law"):
+        laws.append(entry(made, 1 + len(paths(store, name))))
+    return {**made, "laws": laws}
+
+
+def write_manifest(store: Store, name: str, manifest: dict[str, Any]) -> None:
+    """Append a manifest to its sweep."""
     folder = store.sweeps / name
     folder.mkdir(parents=True, exist_ok=True)
-    rows = [[m.run_id, m.pack_id, m.arm, m.seed] for m in members]
-    content = seal({"runs": rows, "law": law, "time": time.time(), **about})
-    number = 1 + max((order[1] for n in sweep_folders(store) for order, _ in _listed(store, n)
-                      if order[0]), default=0)  # fmt: skip
-    while True:
-        try:
-            write_new(folder / f"{number:06d}.json", content)
-            return
-        except FileExistsError:
-            number += 1  # another submission was faster
+    last = max((order[1] for n in sweep_folders(store) for order, _ in _listed(store, n)
+                if order[0]), default=0)  # fmt: skip
+    write_numbered(folder, seal(manifest), last + 1)
 
 
 def rebuild(store: Store, name: str, members: list[Member]) -> None:
     """Append a manifest of runs that no other names any more, with what is left of the law."""
     laws = law_history(store, name)
-    lost = {"submission": "", "overrides": [], "git_commit": None, "code_version": "unknown",
-            "packages": {}, "rebuilt": True}  # fmt: skip
-    write_manifest(store, name, members, laws[-1]["law"] if laws else {}, lost)
+    about = {"submission": "", "overrides": [], "git_commit": None, "code_version": "unknown",
+             "packages": {}, "rebuilt": True}  # fmt: skip
+    manifest = new_manifest(store, name, members, laws[-1]["law"], about)
+    write_manifest(store, name, manifest)
 
 
 def sweep_names(store: Store) -> list[str]:
@@ -85,13 +93,23 @@ def read_sweep(store: Store, name: str) -> Sweep:
     for data in manifests:
         for row in data["runs"]:
             members[row[0]] = Member(*row[:4])
-    laws = history_of(manifests)
+    laws = law_history(store, name, manifests)
     return Sweep(name, members, laws[-1]["law"], laws)
 
 
-def law_history(store: Store, name: str) -> list[dict[str, Any]]:
-    """The laws of a sweep so far; [] where it was not submitted yet."""
-    return history_of(_whole(store, name))
+def law_history(
+    store: Store, name: str, manifests: list[dict[str, Any]] | None = None
+) -> list[dict[str, Any]]:
+    """The laws of a sweep so far; [] where it was not submitted yet.
+
+    Where a manifest is lost, its packs say them, too; where those do not, the first law is LOST.
+    `manifests`: the sweep's, where they have been read already.
+    """
+    records = _whole(store, name) if manifests is None else list(manifests)
+    if not has_lost(store, name):
+        return history_of(records)
+    mine = (p.data for p in all_packs(store) if p.data.get("sweep") == name)
+    return history_of([*records, *(data for data in mine if "laws" in data)]) or [LOST]
 
 
 def read_manifests(store: Store, name: str) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -146,17 +146,18 @@ def identity(data: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(key).encode()).hexdigest()[:16]
 
 
-def freeze(store: Store, pack: Pack, sweep: str = "") -> None:
+def freeze(store: Store, pack: Pack, sweep: str = "", laws: Sequence[dict[str, Any]] = ()) -> None:
     """Write pack.json; one that stands already is the same by its id and is left alone.
 
-    `sweep`: the one that it is made for, from which a lost manifest can be rebuilt.
+    `sweep`, `laws`: the one that it is made for, and its laws so far, from which a lost manifest can
+    be rebuilt.
     """
     folder = store.packs / pack.pack_id
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "pack.json"
     if not path.exists():
         try:
-            write_new(path, seal({**pack.data, "sweep": sweep}))
+            write_new(path, seal({**pack.data, "sweep": sweep, "laws": list(laws)}))
         except FileExistsError:
             pass  # another submission froze the same pack a moment ago
 

@@ -85,6 +85,15 @@ def write_new(path: Path, content: bytes) -> Path:
     return path
 
 
+def write_numbered(folder: Path, content: bytes, number: int) -> Path:
+    """Create FOLDER/<number>.json, or the next one that nobody has taken."""
+    while True:
+        try:
+            return write_new(folder / f"{number:06d}.json", content)
+        except FileExistsError:
+            number += 1  # another process was faster
+
+
 def write_atomic(path: Path, content: bytes) -> None:
     """Replace `path` by `content`, whole or not at all."""
     os.replace(_temporary(path, content), path)

@@ -13,8 +13,9 @@ from typing import Any
 
 import pandas as pd
 
+from orchestrator.records.jobs import job_arrays
 from orchestrator.records.sealed import Damaged
-from orchestrator.records.store import inspect
+from orchestrator.records.store import Store, inspect
 from tests.cluster import lab
 
 METRICS = ["val_loss", "accuracy", "eval_correct", "eval_total", "steps_to_solve", "mean_loss",
@@ -99,7 +100,7 @@ class Sandbox:
 
     def drain(self, seconds: float = 300) -> None:
         """Wait until nothing of this sandbox's is in the queue, or only what Slurm holds back."""
-        names = [p.stem for p in (self.folder / "runs/jobs").glob("*.json")]
+        names = [a.name for a in job_arrays(Store(self.folder / "runs"))]
         asked = f"--name={','.join(names)}"
 
         def empty() -> bool:

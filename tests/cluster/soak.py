@@ -40,11 +40,12 @@ FINISH_S = 600.0
 """Seconds in which a round must be complete once it is struck no more."""
 
 
+WHILE_DOWN = "submission while slurmctld is down"
 KINDS = (
     "exception", "sigkill", "memory", "hang", "stopped and continued", "record damaged",
     "running task cancelled", "pending task cancelled", "USR2", "time limit", "requeue",
     "node killed", "node set down", "preemption", "slurmctld killed", "slurmdbd killed",
-    "submission, then slurmctld killed", "submission while slurmctld is down",
+    "submission, then slurmctld killed", WHILE_DOWN,
     "submission by an sbatch that lies", "submission without squeue", "submission inside salloc",
     "two submissions at once",
 )  # fmt: skip
@@ -68,7 +69,8 @@ class Soak:
         """
         choices = self._possible()
         others = [n for n in KINDS if n not in self.deck]
-        for name in [*self.deck, *self.rng.sample(others, len(others))]:
+        rarest_first = sorted(self.deck, key=lambda name: name != WHILE_DOWN)
+        for name in [*rarest_first, *self.rng.sample(others, len(others))]:
             if name in choices and name.split(" ")[0] not in self.repairs and choices[name]():
                 if name in others:  # all that is left in the deck is not possible now
                     self.deck += others
@@ -107,7 +109,7 @@ class Soak:
                 "two submissions at once": self._two,
             }
         else:
-            choices["submission while slurmctld is down"] = self.submit
+            choices[WHILE_DOWN] = self.submit
         return choices
 
     def counts(self) -> dict[str, int]:

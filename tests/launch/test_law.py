@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import typing
 from dataclasses import asdict, fields
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
@@ -129,11 +130,75 @@ def test_a_manifest_from_before_the_law_was_typed(sweep_file, tiny, store, capsy
     assert says(capsys, "submit", *words)[0] == 0
     (path,) = (store / "sweeps/small").glob("[0-9]*.json")
     data = json.loads(path.read_text())
-    old = {k: v for k, v in data.items() if k not in ("new_law", "finished")}
+    old = {k: v for k, v in data.items() if k not in ("new_law", "finished", "laws")}
     path.write_text(json.dumps({**old, "law": {"metric": "val_loss", "foo": 3}}) + "\n")
     code, _, error = says(capsys, "submit", *words)
     assert code == 2 and "sweep.law.foo=null (frozen: 3)" in error
     assert says(capsys, "submit", *words, "--new-law")[0] == 0
+
+
+def of_an_earlier_version(path: Path) -> None:
+    """A record as it was written before it kept the history of the laws."""
+    data = json.loads(path.read_text())
+    path.write_text(
+        json.dumps({k: v for k, v in data.items() if k not in ("laws", "crc32")}) + "\n"
+    )
+
+
+@pytest.mark.parametrize("repair", [False, True])
+def test_a_damaged_first_manifest_loses_no_law(sweep_file, store, tiny, capsys, repair):
+    words = ["small", *tiny, *ONE]
+    edited = "sweep.law.metric=mean_loss"
+    assert says(capsys, "submit", *words)[0] == 0
+    (first,) = (store / "sweeps/small").glob("*.json")
+    first.write_bytes(first.read_bytes()[:40])  # the only one: the law is in the packs
+    if repair:
+        assert says(capsys, "check", "--repair")[0] == 0
+    code, _, error = says(capsys, "plan", *words, edited)
+    assert code == 2 and f"{edited} (frozen: val_loss)" in error
+    assert says(capsys, "submit", *words)[0] == 0
+    assert says(capsys, "collect", "small")[0] == 0
+    assert (about()["law"], about()["law_status"]) == (asdict(Law()), "frozen")
+    # replaced by another one, and then all is lost but the manifest that says so
+    assert says(capsys, "submit", *words, edited, "--new-law")[0] == 0
+    *before, _ = sorted((store / "sweeps/small").glob("*.json"))
+    for path in (*before, *store.glob("packs/*/pack.json")):
+        path.write_bytes(path.read_bytes()[:40])
+    assert says(capsys, "submit", *words, edited)[0] == 0
+    assert says(capsys, "collect", "small")[0] == 0
+    assert (about()["law"]["metric"], about()["law_status"]) == ("mean_loss", "exploratory")
+    assert [e["law"]["metric"] for e in about()["law_history"]] == ["val_loss", "mean_loss"]
+
+
+def test_a_law_that_is_lost_for_good_is_no_licence_for_another(sweep_file, store, tiny, capsys):
+    words = ["small", *tiny, *ONE]
+    assert says(capsys, "submit", *words)[0] == 0
+    (first,) = (store / "sweeps/small").glob("*.json")
+    of_an_earlier_version(next(store.glob("packs/*/pack.json")))
+    first.write_bytes(b"")
+    code, _, error = says(capsys, "submit", *words)
+    assert code == 2 and "is lost with its record; go on with --new-law" in error
+    assert says(capsys, "submit", *words, "--new-law")[0] == 0
+    assert says(capsys, "submit", *words)[0] == 0  # the new one holds now
+    assert says(capsys, "collect", "small")[0] == 0
+    assert (about()["law"], about()["law_status"]) == (asdict(Law()), "exploratory")
+    assert len(about()["law_history"]) == 2
+
+
+def test_manifests_of_an_earlier_version_keep_their_history(sweep_file, store, tiny, capsys):
+    words = ["small", *tiny, *ONE]
+    edited = "sweep.law.metric=mean_loss"
+    assert says(capsys, "submit", *words)[0] == 0
+    assert says(capsys, "submit", *words, edited, "--new-law")[0] == 0
+    for path in (*store.glob("sweeps/small/*.json"), *store.glob("packs/*/pack.json")):
+        of_an_earlier_version(path)
+    assert says(capsys, "submit", *words, edited)[0] == 0
+    assert says(capsys, "collect", "small")[0] == 0
+    assert [e["law"]["metric"] for e in about()["law_history"]] == ["val_loss", "mean_loss"]
+    first, *_ = sorted(store.glob("sweeps/small/*.json"))
+    first.write_bytes(b"{")  # the last one has learned it all from those before
+    assert says(capsys, "collect", "small")[0] == 0
+    assert [e["law"]["metric"] for e in about()["law_history"]] == ["val_loss", "mean_loss"]
 
 
 def test_differences_of_laws():

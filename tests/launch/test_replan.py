@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 
 from orchestrator.config import Budget, Model, RunConfig
 from orchestrator.records.attempts import attempts, claim, end, results
-from orchestrator.records.manifests import Member, write_manifest
+from orchestrator.records.manifests import Member, new_manifest, write_manifest
 from orchestrator.records.packs import Frozen, Pack, all_packs, closed, freeze, new_pack
 from orchestrator.records.store import open_store
 from orchestrator.settings import Execution, Settings
@@ -26,7 +26,8 @@ def frozen_with_a_compiler() -> Pack:
     about = {"settings": settings, "overrides": [], "git_commit": None, "packages": {},
              "code_version": "x", "tracking": settings["tracking"], "submission": "1"}  # fmt: skip
     members = [Member(r.run_id, pack.pack_id, "raw", r.seed) for r in runs]
-    write_manifest(store, "small", members, settings["sweep"]["law"], about)
+    manifest = new_manifest(store, "small", members, settings["sweep"]["law"], about)
+    write_manifest(store, "small", manifest)
     attempt = claim(store, pack.pack_id, {"git_commit": None, "code_version": "x"})
     end(attempt, "failed", "RuntimeError: kernel train: no C++ compiler here")
     return pack

@@ -19,7 +19,7 @@ from orchestrator.launch.slurm import Slurm
 from orchestrator.launch.stop import cancel_mark
 from orchestrator.launch.submit import submit
 from orchestrator.records.attempts import claim, end
-from orchestrator.records.jobs import holders
+from orchestrator.records.jobs import holders, job_arrays
 from orchestrator.records.packs import Frozen, freeze, new_pack
 from orchestrator.records.queue import forget
 from orchestrator.records.sealed import seal
@@ -136,7 +136,7 @@ def test_a_task_that_hangs_holds_no_other_pack_and_is_ended_by_the_next_submit(
     place.launch(store, "tiny", [*packs, other])
     commands("squeue", ROW.replace("PENDING", "RUNNING"))
     commands("scancel", 'echo "$@" >> cancelled; rm queued')
-    name = next((store.root / "jobs").glob("*.json")).stem
+    (name,) = (a.name for a in job_arrays(store))
     monkeypatch.setattr(
         "orchestrator.records.liveness._slurm",
         lambda: {"name": name, "job": 7, "task": 0, "restart": 0, "node": "n1"},

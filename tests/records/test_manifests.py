@@ -6,12 +6,19 @@ import json
 import threading
 import time
 
-from orchestrator.records.manifests import Member, read_sweep, sweep_names, write_manifest
+from orchestrator.records.manifests import (
+    Member,
+    new_manifest,
+    read_sweep,
+    sweep_names,
+    write_manifest,
+)
 from orchestrator.records.store import open_store
 
 
 def write(store, sweep: str, pack: str, **about) -> None:
-    write_manifest(store, sweep, [Member("r", pack, "raw", 0)], {}, about)
+    members = [Member("r", pack, "raw", 0)]
+    write_manifest(store, sweep, new_manifest(store, sweep, members, {}, about))
 
 
 def test_a_later_manifest_wins_from_a_host_a_day_behind(tmp_path, monkeypatch):
@@ -48,7 +55,9 @@ def test_no_submission_of_many_at_once_is_lost(tmp_path):
     store = open_store(tmp_path)
 
     def submit(i: int) -> None:
-        write_manifest(store, "s", [Member(f"r{i}", "p", "raw", 0)], {}, {})
+        write_manifest(
+            store, "s", new_manifest(store, "s", [Member(f"r{i}", "p", "raw", 0)], {}, {})
+        )
 
     threads = [threading.Thread(target=submit, args=(i,)) for i in range(16)]
     for t in threads:

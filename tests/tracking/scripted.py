@@ -14,7 +14,7 @@ from pathlib import Path
 from orchestrator.config import run_config
 from orchestrator.records.attempts import attempts, claim, end, results
 from orchestrator.records.commits import commit
-from orchestrator.records.manifests import Member, write_manifest
+from orchestrator.records.manifests import Member, new_manifest, write_manifest
 from orchestrator.records.packs import Frozen, Pack, freeze, new_pack, read_pack
 from orchestrator.records.store import Store, append_lines, open_store
 from orchestrator.settings import Tracking
@@ -46,7 +46,7 @@ def planned(store: Store, sweep: str, packs: int = 2, runs: int = 6, slices: int
         freeze(store, pack, sweep)
         out.append(pack)
         members += [Member(r, pack.pack_id, "raw", 0) for r in pack.run_ids]
-    write_manifest(store, sweep, members, {}, {})
+    write_manifest(store, sweep, new_manifest(store, sweep, members, {}, {}))
     return out
 
 
