@@ -22,6 +22,7 @@ VERBS = {
     "compare": "two sweeps, arms or tables side by side",
     "arms": "every arm in one table, at settings chosen on other seeds",
     "cost": "what a loss costs with momentum, over what it costs without",
+    "design": "what a planned sweep would tell of b, simulated from a pilot's noise",
     "tune": "the second stage of a tuning sweep, printed as a sweep file",
 }
 

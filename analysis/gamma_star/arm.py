@@ -27,6 +27,7 @@ from analysis.gamma_star.depth_law import (
 from analysis.gamma_star.held_out import hold_out, left_out
 from analysis.gamma_star.joint import joint
 from analysis.gamma_star.learning_rate import rates_check
+from analysis.gamma_star.more_runs import more_runs, more_sentence, needed
 from analysis.gamma_star.optimum import degrees, optima
 from analysis.gamma_star.prediction import (
     at_place,
@@ -125,6 +126,9 @@ def fit_arm(
         if choices.predict is not None:
             data["predicted"] = at_place(points, law, parse_place(choices.predict))
             sentences.append(predicted_sentence(data["predicted"]))
+        data["more_runs"] = more_runs(fits, every, law, b)
+        if data["more_runs"] is not None:
+            sentences.append(more_sentence(data["more_runs"]))
         data["between_depth_sd"] = law.tau
         data["published"] = published(points, law)
         data["p_b_is_0"] = p_of_zero(points, law, design)
@@ -153,6 +157,9 @@ def with_verdict(fit: GammaStarFit, more: dict[str, dict[str, Any]], judged: boo
     checks = {**fit.law.checks, **more}
     decided, reason = verdict.decide(checks, [c.optimum for c in fit.curves])
     law = replace(fit.law, checks=checks, verdict=decided if judged else None)
+    more = fit.law.data.get("more_runs")
+    if decided == "not distinguishable" and more is not None:
+        reason += needed(more)
     rate = fit.law.data.get("rate")
     if rate is not None and rate["b_fixed"] is not None:
         reason = f"{reason}; {rate['finding']}"

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from analysis.gamma_star.records import GammaStarFit
+from analysis.gamma_star.verdict import SLIGHT
 
 NORM_MATCHED, GAIN_ONLY = "norm_matched", "gain_only"
-SLIGHT = 0.25  # gamma* falls by less than half from depth 1 to 16
 ONE_LAYER = ("raw_first", "raw_one_layer", "first_layer")
 
 

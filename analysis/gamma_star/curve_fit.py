@@ -20,6 +20,7 @@ LEAST_GAMMAS = {"two_sided": 5, "quadratic": 4, "cubic": 5}
 BEYOND = 1.5  # how far past the grid's edge (in ln gamma) an argmin is still looked for
 SHAPES = ((0.4, 0.4), (1.1, 0.4), (0.4, 1.1))  # starts for ln alpha, ln beta
 EM_ROUNDS, EM_REST = 12, 0.01  # at rest: no censored run moves by 1 % of its steps
+PRIOR_SPREAD = np.array([3.0, 1.0, 1.0, 3.0, 1.5, 2.0])  # of the ridge, in the parameters' units
 FLOORS = (0.3, 0.9)  # starts for E as a share of the best cell
 
 
@@ -172,7 +173,7 @@ def prior(cells: Cells, mean: np.ndarray, keep: np.ndarray) -> tuple[np.ndarray,
         floor = np.log(0.5 * share / (1 - 0.5 * share))
         h = -np.log(0.5 * share / (1 - 0.5 * share))
     centre = np.array([x.mean(), 0.7, 0.7, h, floor, x[0] - 0.7])
-    return centre, np.array([3.0, 1.0, 1.0, 3.0, 1.5, 2.0])
+    return centre, PRIOR_SPREAD
 
 
 def fit_two_sided(

@@ -26,6 +26,7 @@ MARGIN = (np.log(0.75), np.log(1.25))  # a depth's departure from the law, as a 
 # The offset's interval must hold 0 and end below gamma* at the deepest depth: an offset as large
 # as that would leave no power law to see there.
 LARGEST_OFFSET = 1.0
+SLIGHT = 0.25  # a b below this: gamma* falls by less than half from depth 1 to 16
 
 
 def of_law(points: Points, law: Regression, b: tuple[float, float, float], df: float,
@@ -177,7 +178,8 @@ def stable(points: Points, b: tuple[float, float, float]) -> dict:
         finding += f"; leaving a depth out moves b to {worst:.3g} at most"
     return {
         "passed": bool(excluded and steady), "value": worst, "without": moved,
-        "contradicted": not excluded, "finding": finding,
+        # an interval that merely holds 0 is low power; one that holds little else contradicts a fall
+        "contradicted": bool(not excluded and max(-b[1], b[2]) < SLIGHT), "finding": finding,
     }  # fmt: skip
 
 

@@ -39,9 +39,10 @@ def shown(what: str) -> Iterator[None]:
 
 
 class Bootstraps:
-    """Bootstraps done and time left on standard error, from the second second on."""
+    """Bootstraps (or what is named) done and time left on standard error, from the second second on."""
 
-    def __init__(self) -> None:
+    def __init__(self, what: str = "bootstrap") -> None:
+        self.what = what
         self.clock, self.start, self.shown = time.monotonic, time.monotonic(), 0.0
         self.first: tuple[int, float] | None = None
 
@@ -57,4 +58,4 @@ class Bootstraps:
         since, count = now - self.first[1], done - self.first[0]
         left = f", {since / count * (total - done):.0f} s left" if count else ""
         end = "\r" if terminal and done < total else "\n"
-        print(f"bootstrap {done} of {total}{left} ", end=end, file=sys.stderr, flush=True)
+        print(f"{self.what} {done} of {total}{left} ", end=end, file=sys.stderr, flush=True)
