@@ -14,7 +14,7 @@ from importlib import import_module
 from analysis.errors import InputError
 
 VERBS = {
-    "fit": "fit gamma*(N) to a table: laws.json beside it, a summary on the screen",
+    "fit": "fit γ*(N) to a table: laws.json beside it, a summary on the screen",
     "plot": "draw the figures of a table",
     "report": "write one self-contained report.html",
     "law": "fit a published law form to anyone's table",

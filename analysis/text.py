@@ -6,11 +6,11 @@ What the data do not bound is a dash, never nan or inf.
 from __future__ import annotations
 
 import math
-import re
 from typing import Any
 
 DIGITS = 3
 NOTHING = "—"
+PLAIN = 999_999.5  # below, whole numbers are written out
 
 
 def number(value: Any, digits: int = DIGITS) -> str:
@@ -20,7 +20,11 @@ def number(value: Any, digits: int = DIGITS) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):  # numpy's float64 is one
-        return f"{value:.{digits}g}" if math.isfinite(value) else NOTHING
+        if not math.isfinite(value):
+            return NOTHING
+        short = f"{value:.{digits}g}"
+        # 610, not 6.1e+02; a million and beyond stays 1e+06
+        return f"{float(short):.0f}" if "e+0" in short and abs(value) < PLAIN else short
     return str(value)
 
 
@@ -37,8 +41,3 @@ def estimate(
     """0.4 [0.31, 0.45]; the interval alone where there is no estimate."""
     interval = f"[{number(low, digits)}, {number(high, digits)}]"
     return interval if value is None else f"{number(value, digits)} {interval}"
-
-
-def greek(sentence: str) -> str:
-    """γ for the word gamma, in what a person reads; names of columns keep theirs."""
-    return re.sub(r"(?<![\w.'-])gamma(?![\w='-])", "γ", sentence)

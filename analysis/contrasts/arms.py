@@ -65,7 +65,7 @@ def compare_arms(
     how = ("Within an arm the setting is chosen on the seeds named and judged on the others; "
            "intervals are at 95 % over seeds; a diverged run counts at chance; differences are "
            "paired by seed, p adjusted over the table (Holm); formation is compared by Boschloo's "
-           "exact test, p adjusted over an arm's gammas")  # fmt: skip
+           "exact test, p adjusted over an arm's γ")  # fmt: skip
     how = ". ".join([how, *(note for table in tables.values() for note in table.notes)])
     return Arms(metric, reference, rows, gammas, how)
 

@@ -63,9 +63,7 @@ def costs(task: str, table: Table) -> Costs:
         raise InputError(f"{table.curves_path}: holds none of the table's runs")
     arms = list(dict.fromkeys(runs["arm"]))
     if NONE not in arms:
-        raise InputError(
-            f"{table.path}: no run has gamma = 0, so there is no cost without momentum"
-        )
+        raise InputError(f"{table.path}: no run has γ = 0, so there is no cost without momentum")
     if len(arms) < 2:
         raise InputError(f"{table.path}: no run has momentum")
     losses = levels(runs, table)

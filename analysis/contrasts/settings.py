@@ -14,6 +14,7 @@ import pandas as pd
 
 from analysis.tables.table import Table
 from analysis.tables.units import tuning_rows
+from analysis.text import number
 
 NONE = "none"
 NAMES = {"gamma": "γ", "model.momentum.gamma": "γ", "model.momentum.angle": "φ", "lr": "lr",
@@ -77,7 +78,7 @@ def setting_label(part: pd.DataFrame, columns: list[str]) -> str:
         name = NAMES.get(column, column.rpartition(".")[2])
         if name == "γ" and pd.isna(row["gamma"]):
             name = "start γ"
-        text = f"{value:.3g}" if isinstance(value, float) else str(value)
+        text = number(value) if isinstance(value, float) else str(value)
         said.append(f"{name} = {text}" + ("°" if column.endswith(".angle") else ""))
     return ", ".join(said)
 

@@ -270,7 +270,5 @@ def published(left: Side) -> list[dict[str, Any]]:
             }
         )
     if not found:
-        raise InputError(
-            f"{left.name}: no gamma* law in laws.json beside it; run 'analysis fit' first"
-        )
+        raise InputError(f"{left.name}: no γ* law in laws.json beside it; run 'analysis fit' first")
     return found

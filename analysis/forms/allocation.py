@@ -14,6 +14,7 @@ from analysis.errors import InputError
 from analysis.forms.form import Form
 from analysis.forms.law import FittedLaw
 from analysis.stats.minima import vertex
+from analysis.text import number
 
 SHARES = np.linspace(0.02, 0.98, 2001)  # places tried on the line, as shares of ln(C/k)
 
@@ -88,5 +89,5 @@ def allocate(fitted: FittedLaw, flops: float, per_token: float = 6.0) -> Allocat
         seen = fitted.columns[name]
         if not seen.min() <= value <= seen.max():
             past = value / seen.max() if value > seen.max() else seen.min() / value
-            outside.append(f"{name} lies {past:.3g} times beyond the table")
+            outside.append(f"{name} lies {number(past)} times beyond the table")
     return Allocation(flops, *shown, len(drawn), tuple(outside))

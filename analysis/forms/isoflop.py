@@ -16,6 +16,7 @@ from analysis.errors import InputError
 from analysis.stats.censored_line import Estimates, Regression, interval, regress
 from analysis.stats.minima import Minimum, minima
 from analysis.stats.parabolas import parabolas
+from analysis.text import number
 
 NEAR = 0.25  # a budget's points used: loss within 25 % of its best, at least LEAST of them
 LEAST = 6
@@ -117,8 +118,8 @@ def _warnings(budgets: tuple[Budget, ...], shared: dict) -> tuple[str, ...]:
     if shared["cubic"] is not None and shared["cubic"] < 0.01:
         wide = np.median([b.size[b.used].max() / b.size[b.used].min() for b in budgets])
         said.append(
-            f"the loss bends unlike a parabola (p = {shared['cubic']:.2g} of a cubic term; sizes "
-            f"span {wide:.3g} times): the optima may be off, compare --minimum spline"
+            f"the loss bends unlike a parabola (p = {number(shared['cubic'], 2)} of a cubic term; sizes "
+            f"span {number(wide)} times): the optima may be off, compare --minimum spline"
         )
     off = 0
     for b in budgets:

@@ -44,9 +44,9 @@ from analysis.gamma_star.widths import interval_of_b
 from analysis.stats.censored_line import regress
 from analysis.tables.laws_json import Law, Parameter
 
-FORM = "gamma*(N) = a * N^-b"
+FORM = "γ*(N) = a * N^-b"
 METHOD = (
-    "per-depth curve ({form}{window}), optimum with jackknife over seeds; ln gamma* on ln N by "
+    "per-depth curve ({form}{window}), optimum with jackknife over seeds; ln γ* on ln N by "
     "weighted least squares with between-depth variance, HKSJ, K-2 degrees of freedom, optima at "
     "the grid's edge interval-censored"
 )

@@ -54,30 +54,28 @@ def attribute(arms: Mapping[str, GammaStarFit]) -> dict[str, Any]:
     findings, verdict = [], "not distinguishable"
     if matched is None:
         verdict = "untested"
-        findings.append(
-            "no norm_matched arm: a falling gamma* can't be told from the softmax scale"
-        )
+        findings.append("no norm_matched arm: a falling γ* can't be told from the softmax scale")
     elif falls(matched) and (gain is None or falls(gain) is False):
         verdict = "momentum" if gain is not None else "untested"
-        findings.append("gamma* falls with depth under norm matching as well")
+        findings.append("γ* falls with depth under norm matching as well")
         findings.append("and doesn't in the gain-only arm" if gain is not None
                      else "but there is no gain_only arm to compare with")  # fmt: skip
     elif falls(matched) is False and unmatched is not None and falls(unmatched):
         verdict = "softmax scale"
         how = "has no finite optimum" if endless(matched) else "doesn't fall with depth"
-        findings.append(f"gamma* falls in {unmatched.arm} but {how} once the norm is matched: "
+        findings.append(f"γ* falls in {unmatched.arm} but {how} once the norm is matched: "
                      f"what falls is the softmax scale")  # fmt: skip
     elif falls(matched) and gain is not None and falls(gain):
         verdict = "softmax scale"
-        findings.append("gamma* falls in the gain-only arm too, where there is no momentum")
+        findings.append("γ* falls in the gain-only arm too, where there is no momentum")
     elif unmatched is not None and falls(unmatched) is False and falls(matched) is False:
         verdict = "no law"
-        findings.append("gamma* doesn't fall with depth in any arm that would show it")
+        findings.append("γ* doesn't fall with depth in any arm that would show it")
     else:
         findings.append("the arms' intervals are too wide to tell momentum from the softmax scale")
     one = next((arms[a] for a in ONE_LAYER if a in arms), None)
     if one is not None and falls(one) is not None and unmatched is not None and falls(unmatched):
-        findings.append("with momentum in one layer gamma* " + (
+        findings.append("with momentum in one layer γ* " + (
             "falls as well" if falls(one) else "doesn't fall: the fall comes from layers adding up"
         ))  # fmt: skip
     return {"verdict": verdict, "finding": "; ".join(findings), "arms": seen}

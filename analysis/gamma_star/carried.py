@@ -11,6 +11,7 @@ from scipy.special import stdtrit
 
 from analysis.gamma_star.depth_law import LEAST_INTERIOR, Points, power_design
 from analysis.stats.censored_line import interval
+from analysis.text import number
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Estimate:
 
     def __str__(self) -> str:
         """0.72 [0.66, 0.78]."""
-        return f"{self.estimate:.2g} [{self.low:.2g}, {self.high:.2g}]"
+        return f"{number(self.estimate, 2)} [{number(self.low, 2)}, {number(self.high, 2)}]"
 
     @property
     def ends(self) -> tuple[float, float, float]:

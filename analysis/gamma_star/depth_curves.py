@@ -50,14 +50,12 @@ def without_curve(cells: Cells, metric: str, observed: pd.DataFrame, form: str) 
     count = int(cells.positive.sum())
     mean, weight = cells.means()
     flat = np.ptp(mean[weight > 0]) <= 1e-9
-    why = (
-        f"the {metric} doesn't vary" if flat else f"{count} gammas above 0 are too few for a curve"
-    )
+    why = f"the {metric} doesn't vary" if flat else f"{count} γ above 0 are too few for a curve"
     return empty(cells.depth, cells.width, metric, observed, form, why)
 
 
 def empty(depth: int, width: int, metric: str, observed: pd.DataFrame, form: str,
-          why: str = "no run converged with a gamma of 0 or above") -> DepthCurve:  # fmt: skip
+          why: str = "no run converged with a γ of 0 or above") -> DepthCurve:  # fmt: skip
     """A depth that has runs but no curve."""
     none = np.array([])
     return DepthCurve(depth, width, metric, none, none, none, none, here(observed, depth, width),

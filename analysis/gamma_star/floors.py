@@ -14,6 +14,7 @@ from scipy.special import stdtrit
 
 from analysis.gamma_star.curve_fit import CurveFit
 from analysis.gamma_star.records import Optimum
+from analysis.text import number
 
 SMOOTH = 1 / 8
 """Between a parabola and a fourth power: what is below has a floor. Simulated: smooth worlds .18-.31
@@ -65,7 +66,7 @@ def without_floors(fits: list[CurveFit], optima: list[Optimum]) -> list[Optimum]
         return optima
     return [
         replace(o, kind="none", gamma=None, low=None, high=None, log_se=None,
-                label=f"no one best gamma: flat from {np.exp(lo):.2g} to {np.exp(hi):.2g}")
+                label=f"no one best γ: flat from {number(np.exp(lo), 2)} to {number(np.exp(hi), 2)}")
         if o.kind == "interior" else o
         for o, (_, _, lo, hi) in zip(optima, found, strict=True)
     ]  # fmt: skip

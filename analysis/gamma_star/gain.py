@@ -11,6 +11,7 @@ import numpy as np
 from analysis.gamma_star.cells import Cells
 from analysis.stats.pool import pooled
 from analysis.stats.shrinkage import shrink_variances
+from analysis.text import number
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def share(gain: Gain) -> str:
     word = "better" if better else "worse"
     if ends[0] > np.log(2):
         value, low, high = np.exp(np.clip(ends, -50, 50))
-        return f"{value:.2g} times {word} [{low:.2g}, {high:.2g}]"
+        return f"{number(value, 2)} times {word} [{number(low, 2)}, {number(high, 2)}]"
     # of the metric at gamma = 0: a gain is bounded by 100 %, a cost isn't
     value, low, high = (100 * (-np.expm1(-v) if better else np.expm1(v)) for v in ends)
-    return f"{value:.2g} % {word} [{low:.2g}, {high:.2g}]"
+    return f"{number(value, 2)} % {word} [{number(low, 2)}, {number(high, 2)}]"

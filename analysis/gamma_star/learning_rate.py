@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.tables.units import tuning_rows
+from analysis.text import number
 
 LEAST_RATES = 5
 FAR = 2.0  # a reported rate further than this factor from the wanted one is mistuned
@@ -176,7 +177,7 @@ def rates_check(
     if single:
         return {"passed": None, "value": None,
                 "finding": "the rate differs by depth and no row of this table tuned it: whether "
-                           "gamma* follows the depth or the rate is undecided"}  # fmt: skip
+                           "γ* follows the depth or the rate is undecided"}  # fmt: skip
     few = table[table["rates"] < LEAST_RATES]
     edges = table[table["at_edge"].eq(True)]
     own = table["tuned_on"].eq("the reported seeds").any()
@@ -203,7 +204,7 @@ def rates_check(
                      f"at depths {listed(far)}")  # fmt: skip
     if own:
         findings.append("tuned on the reported seeds themselves")
-    tuned = f"tuned per depth on {table['tuned_on'].iloc[-1]}, reported within a factor of {furthest:.2g}"
+    tuned = f"tuned per depth on {table['tuned_on'].iloc[-1]}, reported within a factor of {number(furthest, 2)}"
     return {
         "passed": not (len(few) or bad or own or far), "value": int(table["rates"].min()),
         "finding": "; ".join(findings) or tuned,

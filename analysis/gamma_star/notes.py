@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.gamma_star.learning_rate import Rates
+from analysis.text import number
 
 
 def on_rates(arm: str, rates: Rates, check: dict[str, Any]) -> str:
@@ -19,7 +20,7 @@ def on_rates(arm: str, rates: Rates, check: dict[str, Any]) -> str:
     several = table["width"].nunique() > 1
     for (width, depth), rows in table.groupby(["width", "depth"]):
         low, high = rows["lr"].min(), rows["lr"].max()
-        shown = f"{low:.2g}" if low == high else f"{low:.2g}-{high:.2g}"
+        shown = number(low, 2) if low == high else f"{number(low, 2)}-{number(high, 2)}"
         parts.append(f"{shown} at depth {depth}" + (f", width {width}" if several else ""))
     return f"{arm}: learning rate {check['finding']}: " + "; ".join(parts)
 
@@ -33,7 +34,7 @@ def on_divergence(table: pd.DataFrame) -> list[str]:
             continue
         worst = rows.loc[rows["rate"].idxmax()]
         sentence = (f"{arm}: {lost} of {int(rows['runs'].sum())} runs diverged, most at depth "
-                 f"{int(worst['depth'])}, gamma = {worst['gamma']:.3g} ({worst['rate']:.0%}); the "
+                 f"{int(worst['depth'])}, γ = {number(worst['gamma'])} ({worst['rate']:.0%}); the "
                  f"law is conditional on convergence")  # fmt: skip
         out.append(sentence)
     return out
@@ -58,5 +59,5 @@ def on_choices(specification: pd.DataFrame) -> list[str]:
         told = rows["b"].dropna()
         if len(told) > 1:
             out.append(f"{arm}: over {len(told)} choices of metric, form and window b runs from "
-                       f"{told.min():.2g} to {told.max():.2g}")  # fmt: skip
+                       f"{number(told.min(), 2)} to {number(told.max(), 2)}")  # fmt: skip
     return out

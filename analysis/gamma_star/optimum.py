@@ -16,6 +16,7 @@ from analysis.gamma_star.floors import without_floors
 from analysis.gamma_star.records import Optimum
 from analysis.stats.shrinkage import shrink_variances
 from analysis.stats.tests import p_of_equal_columns
+from analysis.text import number
 
 LEVEL = 0.95
 # One-sided, for each edge: that the curve rises towards it and that the optimum lies inside it.
@@ -55,8 +56,8 @@ def optimum(fit: CurveFit, variance: float, df: float) -> Optimum:
     p = p_of_flat(fit)
     if p > FLAT_LEVEL:
         return no_optimum(cells.depth, cells.width,
-                      f"the metric doesn't vary with gamma beyond the noise (permutations within "
-                      f"seeds: p = {p:.2g}; a curve needs p <= {FLAT_LEVEL:g})")  # fmt: skip
+                      f"the metric doesn't vary with γ beyond the noise (permutations within "
+                      f"seeds: p = {number(p, 2)}; a curve needs p <= {FLAT_LEVEL:g})")  # fmt: skip
     low, high = fit.hull
     x = np.linspace(low, high, GRID)
     at = float(np.clip(fit.theta, low, high))
@@ -84,16 +85,16 @@ def optimum(fit: CurveFit, variance: float, df: float) -> Optimum:
                          for v in (fit.theta, fit.theta - half, fit.theta + half))  # fmt: skip
         return Optimum(kind="interior", gamma=gamma, low=lo, high=hi,
                        log_se=float(np.sqrt(variance)),
-                       label=f"gamma* = {gamma:.3g} [{lo:.3g}, {hi:.3g}]", **common)  # fmt: skip
+                       label=f"γ* = {number(gamma)} [{number(lo)}, {number(hi)}]", **common)  # fmt: skip
     log_se = float(np.sqrt(variance)) if np.isfinite(variance) else None
     if rises_left:
         bound = float(np.exp(min(x[same[0]], positive[-2])))
         return Optimum(kind="right", bound_low=bound, log_se=log_se,
-                       label=f"no finite optimum seen: gamma* > {bound:.3g}", **common)  # fmt: skip
+                       label=f"no finite optimum seen: γ* > {number(bound)}", **common)  # fmt: skip
     if rises_right:
         bound = float(np.exp(max(x[same[1]], positive[1])))
         return Optimum(kind="left", bound_high=bound, log_se=log_se,
-                       label=f"optimum at or below the grid: gamma* < {bound:.3g}", **common)  # fmt: skip
+                       label=f"optimum at or below the grid: γ* < {number(bound)}", **common)  # fmt: skip
     return Optimum(kind="none", label="no optimum to be told from the noise", **common)
 
 

@@ -10,6 +10,7 @@ from analysis.errors import InputError
 from analysis.gamma_star.depth_law import LEAST_INTERIOR, Points, design_at, power_design
 from analysis.stats.censored_line import Regression
 from analysis.stats.roll_out import roll_out
+from analysis.text import number
 
 
 def at_place(points: Points, law: Regression, place: dict[str, float]) -> dict[str, Any]:
@@ -38,9 +39,9 @@ def at_place(points: Points, law: Regression, place: dict[str, float]) -> dict[s
 
 def predicted_sentence(at: dict[str, Any]) -> str:
     """The prediction in words."""
-    said = (f"predicted at depth {at['depth']:g}: gamma* = {at['estimate']:.3g} [{at['low']:.3g}, "
-            f"{at['high']:.3g}] (a new depth's own, 95 %)")  # fmt: skip
-    return f"{said}, {at['beyond']:.2g} times past the deepest" if at["beyond"] > 1 else said
+    said = (f"predicted at depth {at['depth']:g}: γ* = {number(at['estimate'])} [{number(at['low'])}, "
+            f"{number(at['high'])}] (a new depth's own, 95 %)")  # fmt: skip
+    return f"{said}, {number(at['beyond'], 2)} times past the deepest" if at["beyond"] > 1 else said
 
 
 def rolled_out(points: Points) -> dict[str, Any] | None:

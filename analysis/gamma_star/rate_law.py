@@ -88,7 +88,7 @@ def rate_law(points: Points, rates: pd.DataFrame, surfaces: list[Surface]) -> Ra
             b = slope(points)
             return RateLaw(None, None, None, b, None, at_rates(points, log_lr, {}, None),
                            "one rate for all depths: b is b at that rate")  # fmt: skip
-        few = f"rates and gammas enough for it were tuned at {len(surfaces)} depths"
+        few = f"rates and γ enough for it were tuned at {len(surfaces)} depths"
         return untold(points, log_lr, few)
     ones = np.ones((len(surfaces), 1))
     each = Estimates(np.array([s.elasticity for s in surfaces]),
@@ -132,7 +132,7 @@ def sentence(e, fall, total, fixed, explained) -> str:
         return (f"at a fixed rate b = {fixed}; the best rate isn't known at every depth, so that b in "
                 f"total can't be told")  # fmt: skip
     both = f"b = {total} at the best rates, {fixed} at a fixed rate"
-    how = f"gamma* goes as lr^{e}, the best rate as N^-({fall})"
+    how = f"γ* goes as lr^{e}, the best rate as N^-({fall})"
     if explained:
         return f"explained by the learning rate: {both}; {how}"
     if total.holds(0):

@@ -13,6 +13,7 @@ import pandas as pd
 
 from analysis.notebook import Shown
 from analysis.tables.laws_json import Law
+from analysis.text import number
 
 
 @dataclass(frozen=True)
@@ -167,10 +168,10 @@ def rival_json(r: RivalFit) -> dict[str, Any]:
 
 def held_sentence(h: HeldOut) -> str:
     """A held-out depth in a sentence: prediction, interval, error against naive rivals."""
-    said = (f"held out ({h.condition}) depth {h.depth}: predicted {h.predicted:.3g} "
-            f"[{h.low:.3g}, {h.high:.3g}]")  # fmt: skip
+    said = (f"held out ({h.condition}) depth {h.depth}: predicted {number(h.predicted)} "
+            f"[{number(h.low)}, {number(h.high)}]")  # fmt: skip
     if h.observed is None:
         return f"{said}, no optimum inside the grid there"
     rest = ", ".join(f"{name} {100 * np.expm1(v):.0f} %" for name, v in h.naive.items())
-    return (f"{said}, seen {h.observed:.3g} ({'inside' if h.inside else 'OUTSIDE'}); off by "
+    return (f"{said}, seen {number(h.observed)} ({'inside' if h.inside else 'OUTSIDE'}); off by "
             f"{100 * np.expm1(h.log_error):.0f} % ({rest})")  # fmt: skip

@@ -63,12 +63,12 @@ def rivals(points: Points, law: Regression) -> list[RivalFit]:
             rival(name, own, aicc(fit.log_likelihood, p, n), grid, curve, named, description)
         )
 
-    linear("exponential", lambda d: -d, "gamma* = a e^(-cN)")
+    linear("exponential", lambda d: -d, "γ* = a e^(-cN)")
     if (points.depth == 1).any() and (points.depth > 1).any():
-        linear("step", lambda d: (d < 1.5) * 1.0, "one gamma* at N = 1, another beyond")
+        linear("step", lambda d: (d < 1.5) * 1.0, "one γ* at N = 1, another beyond")
     for name, dose, description in (
-        ("equal_dose_gain", dose_gain, "N ln((1+gamma)^2+gamma^2) constant: softmax scale"),
-        ("equal_dose_angle", dose_angle, "N phi constant: total tap angle"),
+        ("equal_dose_gain", dose_gain, "N ln((1+γ)^2+γ^2) constant: softmax scale"),
+        ("equal_dose_angle", dose_angle, "N φ constant: total tap angle"),
     ):
         log_k, per_width, ll = fit_dose(points, law, dose)
         named = {"k": float(np.exp(log_k))}

@@ -28,7 +28,7 @@ from analysis.tables.laws_json import Law, Parameter
 from analysis.tables.records_json import decode, encode
 from analysis.tables.table import Table
 
-FORMAT = 2
+FORMAT = 3
 RECORDS = {
     c.__name__: c
     for c in (DepthCurve, DepthLine, FitResult, Fungibility, GammaStarFit, HeldOut, JointFit, Law,

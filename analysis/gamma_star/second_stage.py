@@ -19,6 +19,7 @@ from analysis.gamma_star.optimum import FLAT
 from analysis.stats.minima import vertex
 from analysis.tables.metrics import scale
 from analysis.tables.table import Table
+from analysis.text import number
 
 SPAN = 5.0  # the grid's factor to either side of an interior optimum
 BEYOND = 4.0  # and past the coarse grid's edge where the best lies there
@@ -43,10 +44,10 @@ class Tuned:
 def second_stage(table: Table, points: int = 6) -> list[Tuned]:
     """The choice of every (arm, width, depth). Raises InputError where there is nothing to choose."""
     if points < LEAST_POINTS:
-        raise InputError(f"--points {points}: the fit needs {LEAST_POINTS} positive gammas or more")
+        raise InputError(f"--points {points}: the fit needs {LEAST_POINTS} positive γ or more")
     runs = by_gamma(table.runs)
     if runs.empty or runs["lr"].nunique() < 2:
-        raise InputError(f"{table.path}: one learning rate or no gamma: nothing to tune")
+        raise InputError(f"{table.path}: one learning rate or no γ: nothing to tune")
     y = on_scale(runs, table.primary.metric)
     chosen = []
     for (arm, width, depth), index in runs.groupby(
@@ -56,7 +57,7 @@ def second_stage(table: Table, points: int = 6) -> list[Tuned]:
         if (part["gamma"] > 0).any():
             chosen.append(choose(str(arm), int(width), int(depth), part, y[index], points))
     if not chosen:
-        raise InputError(f"{table.path}: no run has a gamma above 0: nothing to tune")
+        raise InputError(f"{table.path}: no run has a γ above 0: nothing to tune")
     return sorted(
         chosen, key=lambda c: (list(dict.fromkeys(runs["arm"])).index(c.arm), c.width, c.depth)
     )
@@ -90,7 +91,7 @@ def choose(
     # the best rate of each gamma: the coarse curve
     curve = frame.dropna().groupby(["gamma", "lr"])["y"].mean().groupby("gamma").min()
     if not (curve.index > 0).any():
-        raise InputError(f"arm {arm}, depth {depth}: no finished run with a gamma above 0")
+        raise InputError(f"arm {arm}, depth {depth}: no finished run with a γ above 0")
     x, z = np.log(curve[curve.index > 0].index.to_numpy(float)), curve[curve.index > 0].to_numpy()
     at = int(np.argmin(z))
     left = curve.to_numpy()[curve.index < np.exp(x[at]) - 1e-12]  # gamma = 0 counts as a side
@@ -117,7 +118,7 @@ def choose(
     ends = np.array([at_gamma(best, float(g))[0] for g in (min(gammas), max(gammas))])
     off = float(np.exp(np.abs(ends - wanted).max()))
     if off > 2:
-        notes.append(f"the grid's ends want a rate {off:.2g} times off this one")
+        notes.append(f"the grid's ends want a rate {number(off, 2)} times off this one")
     zero = [w for g, w, _ in best if g == 0]
     return Tuned(arm, width, depth, gamma, rounded(np.exp(wanted)),
                  rounded(np.exp(zero[0])) if zero else None,

@@ -14,6 +14,7 @@ import numpy as np
 from analysis.gamma_star.cells import Cells
 from analysis.gamma_star.gain import Gain, gain_of, share, zero_of
 from analysis.gamma_star.tap_angle import Angle, angle_of, gamma_at
+from analysis.text import number
 
 # A gain whose interval ends below this share of the metric is none: with gammas close to 0 the best
 # of them can't be told from 0 whatever momentum does.
@@ -63,23 +64,21 @@ def sentence(above: Gain | None, below: Gain | None, angle: Angle | None, asked:
     """The finding, in the order of the questions: does it help, where is the best."""
     parts = []
     if not asked:
-        parts.append("momentum (gamma > 0) does not help here")
+        parts.append("momentum (γ > 0) does not help here")
     elif (angle is not None and angle.low > 0) or (above is not None and above.low > 0):
-        parts.append("momentum (gamma > 0) helps")
+        parts.append("momentum (γ > 0) helps")
     elif above is not None:
-        parts.append("whether momentum (gamma > 0) helps can't be told")
+        parts.append("whether momentum (γ > 0) helps can't be told")
     if above is not None:
-        parts.append(f"its best gamma is {share(above)} than gamma = 0")
+        parts.append(f"its best γ is {share(above)} than γ = 0")
     if angle is not None:
         side = ("low-pass" if angle.high < 0 else "high-pass" if angle.low > 0
                 else "not told apart from plain attention")  # fmt: skip
         parts.append(f"the best filter is {side}, phi = {angle.estimate:.0f} "
                      f"[{angle.low:.0f}, {angle.high:.0f}] degrees "
-                     f"(gamma = {gamma_at(angle.estimate):.2g})")  # fmt: skip
+                     f"(γ = {number(gamma_at(angle.estimate), 2)})")  # fmt: skip
     if below is not None:
-        parts.append(f"the best gamma < 0 is {share(below)} than gamma = 0")
+        parts.append(f"the best γ < 0 is {share(below)} than γ = 0")
     if not asked:
-        parts.append("a law of gamma* is not asked")
-    return (
-        "; ".join(parts) or "whether momentum helps is not known: no seeds of gamma = 0 to compare"
-    )
+        parts.append("a law of γ* is not asked")
+    return "; ".join(parts) or "whether momentum helps is not known: no seeds of γ = 0 to compare"

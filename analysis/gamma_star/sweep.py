@@ -25,6 +25,7 @@ from analysis.stats.tests import holm
 from analysis.tables.laws_json import Parameter
 from analysis.tables.metrics import scale
 from analysis.tables.table import Table
+from analysis.text import number
 
 
 def fit_table(
@@ -116,7 +117,7 @@ def over_arms(arms: dict[str, GammaStarFit]) -> dict[str, dict[str, Any]]:
         return {}
     return {
         arm: {"passed": p <= 0.05, "value": p, "contradicted": False,
-              "finding": f"b = 0 over {len(known)} arms (Holm): p = {p:.2g}"}
+              "finding": f"b = 0 over {len(known)} arms (Holm): p = {number(p, 2)}"}
         for arm, p in zip(known, holm(list(known.values())), strict=True)
     }  # fmt: skip
 
@@ -142,18 +143,18 @@ def of_known_gamma(runs: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
             learned |= runs[column].notna().to_numpy()
     for name, out in (
         ("a learned filter", without & learned),
-        ("no one gamma (a shift, given taps, an angle)", without & ~learned),
+        ("no one γ (a shift, given taps, an angle)", without & ~learned),
     ):
         if out.any():
             arms = ", ".join(runs["arm"][out].drop_duplicates())
-            said.append(f"{int(out.sum())} runs with {name} are not part of the curves in gamma "
+            said.append(f"{int(out.sum())} runs with {name} are not part of the curves in γ "
                         f"(arms {arms}): `analysis arms` compares them")  # fmt: skip
     if (runs["gamma"] < 0).any():
-        said.append(f"{int((runs['gamma'] < 0).sum())} runs with a gamma below 0 are part of the "
+        said.append(f"{int((runs['gamma'] < 0).sum())} runs with a γ below 0 are part of the "
                     f"search over the tap angle, not of the curves in ln gamma")  # fmt: skip
     kept = runs[runs["gamma"] >= 0]
     if kept.empty:
-        raise InputError("no run has a gamma of 0 or above: nothing to fit")
+        raise InputError("no run has a γ of 0 or above: nothing to fit")
     return kept.reset_index(drop=True), said
 
 

@@ -20,6 +20,7 @@ from analysis.gamma_star.records import HeldOut, Optimum, RivalFit
 from analysis.gamma_star.rivals import NEEDED
 from analysis.gamma_star.widths import same_at_each
 from analysis.stats.censored_line import Regression, regress, weighted_residual
+from analysis.text import number
 
 LEAST_DEPTHS = 6
 MARGIN = (np.log(0.75), np.log(1.25))  # a depth's departure from the law, as a factor of gamma*
@@ -115,7 +116,7 @@ def against_rivals(
     if not known:
         finding.append("too few depths for an information criterion")
     if not flat:
-        finding.append("one gamma* for all depths lies within the margin" if constant
+        finding.append("one γ* for all depths lies within the margin" if constant
                      else "b = 0 not excluded")  # fmt: skip
     if not dose:
         finding.append("b = 1 (equal total dose) not excluded")
@@ -147,8 +148,10 @@ def holds_out(found: Sequence[HeldOut]) -> dict:
     findings = []
     for h in found:
         at = f"depth {h.depth}" + (f", width {h.width}," if several else "")
-        seen = ", no optimum seen there" if h.observed is None else f", seen {h.observed:.3g}"
-        findings.append(f"{at} predicted {h.predicted:.3g} [{h.low:.3g}, {h.high:.3g}]{seen}")
+        seen = ", no optimum seen there" if h.observed is None else f", seen {number(h.observed)}"
+        findings.append(
+            f"{at} predicted {number(h.predicted)} [{number(h.low)}, {number(h.high)}]{seen}"
+        )
     if inside and told and not nearer:
         findings.append("no better than a constant")
     return {
@@ -175,7 +178,7 @@ def stable(points: Points, b: tuple[float, float, float]) -> dict:
     excluded = not (b[1] <= 0 <= b[2])
     finding = "b excludes 0" if excluded else "b's interval holds 0"
     if worst is not None:
-        finding += f"; leaving a depth out moves b to {worst:.3g} at most"
+        finding += f"; leaving a depth out moves b to {number(worst)} at most"
     return {
         "passed": bool(excluded and steady), "value": worst, "without": moved,
         # an interval that merely holds 0 is low power; one that holds little else contradicts a fall

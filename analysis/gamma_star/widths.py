@@ -13,6 +13,7 @@ from scipy.stats import t as student
 
 from analysis.gamma_star.depth_law import LEAST_INTERIOR, Points, power_design
 from analysis.stats.censored_line import Regression, interval, regress
+from analysis.text import number
 
 LEVEL = 0.95
 # Two widths' b may differ by this share of b itself, interval included, before one b for all of them
@@ -51,14 +52,12 @@ def same_at_each(points: Points, law: Regression) -> dict[str, Any]:
     bent = curvature(points, law) if count > 2 else None
     most = APART * abs(float(law.coefficients[1]))
     close = max(abs(low), abs(high)) <= most
-    said = (
-        f"b at width {widths[i]:g} less b at width {widths[j]:g}: {gap:.2g} [{low:.2g}, {high:.2g}]"
-    )
+    said = f"b at width {widths[i]:g} less b at width {widths[j]:g}: {number(gap, 2)} [{number(low, 2)}, {number(high, 2)}]"
     findings = [f"b differs by width: {said}" if differ else
              f"the same b at {count} widths: {said}" if close else
              f"b at each width is not known well enough to be called the same: {said}"]  # fmt: skip
     if bent is not None and bent < 1 - LEVEL:
-        findings.append(f"gamma* is no power of the width (p = {bent:.2g})")
+        findings.append(f"γ* is no power of the width (p = {number(bent, 2)})")
     wrong = bool(differ) or (bent is not None and bent < 1 - LEVEL)
     return {
         "passed": bool(close and not wrong), "value": gap, "low": low, "high": high,

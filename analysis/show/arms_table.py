@@ -43,7 +43,7 @@ def cells(arms: Arms) -> list[list[str]]:
                     else f"{number(r['ratio'])} {bracket(r['ratio_low'], r['ratio_high'])}"
                 )
             elif name.startswith("p "):
-                row.append("" if r["p_holm"] is None else f"{r['p_holm']:.2g}")
+                row.append("" if r["p_holm"] is None else number(r["p_holm"], 2))
             else:
                 row.append(f"{number(r[name])} {bracket(r[name + '_low'], r[name + '_high'])}")
         out.append(row)
@@ -72,13 +72,13 @@ def sentences(arms: Arms) -> list[str]:
             best = max(own, key=lambda g: (g["gap"], -g["p"]))
             clear = sum(g["p_holm"] <= 0.05 and g["gap"] > 0 for g in own)
             said.append(
-                f"{arm} {best['formed']}/{best['runs']} at gamma = {best['gamma']:.3g} (gap "
-                f"{best['gap']:.2g} {bracket(best['low'], best['high'])}, more often at "
-                f"{clear} of {len(own)} gammas)"
+                f"{arm} {best['formed']}/{best['runs']} at γ = {number(best['gamma'])} (gap "
+                f"{number(best['gap'], 2)} {bracket(best['low'], best['high'])}, more often at "
+                f"{clear} of {len(own)} γ)"
             )
         zero = gaps[0]
         out.append(
             f"{where}: {zero['formed_at_0']}/{zero['runs_at_0']} form without momentum; at the "
-            f"gamma that forms most often: " + "; ".join(said)
+            f"γ that forms most often: " + "; ".join(said)
         )
     return out

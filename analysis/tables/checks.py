@@ -50,7 +50,7 @@ def check_rows(runs: pd.DataFrame, metric: str) -> None:
             ~np.isfinite(v) | (v < low) | (v != v.round()),
             lambda r, name=name, low=low: f"{name} is {r[name]}; a whole number from {low} up",
         )
-    refuse(np.isinf(runs["gamma"]), "gamma is infinite")
+    refuse(np.isinf(runs["gamma"]), "γ is infinite")
     refuse(~(runs["lr"].isna() | ((runs["lr"] > 0) & np.isfinite(runs["lr"]))),
            lambda r: f"lr is {r['lr']}; a positive number")  # fmt: skip
     completed = status == "completed"
@@ -107,6 +107,6 @@ def check_one_setting(runs: pd.DataFrame) -> None:
         if len(values) > 1:
             what = "tasks" if column.startswith("task") or column == "chance" else "budgets"
             shown = ", ".join(sorted(values)[:4])
-            raise InputError(f"mixes {what}: {column!r} is {shown}; the fit models gamma*(N) at "
+            raise InputError(f"mixes {what}: {column!r} is {shown}; the fit models γ*(N) at "
                              f"one task and one budget, so fit each on its own (--where), or "
                              f"compare arms (`analysis arms`)")  # fmt: skip

@@ -205,7 +205,7 @@ def read_primary(law: dict[str, Any]) -> Primary:
         )
     window = law.get("window")
     if window is not None and not (isinstance(window, int | float) and 0 < window < np.inf):
-        raise InputError(f"law.window is {window!r}; a positive number (ln gamma) or null")
+        raise InputError(f"law.window is {window!r}; a positive number (ln γ) or null")
     tuning = law.get("tuning_seeds")
     return Primary(
         metric=str(law.get("metric") or "val_loss"),

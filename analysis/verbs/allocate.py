@@ -8,6 +8,7 @@ import sys
 from dataclasses import asdict
 
 from analysis.errors import InputError
+from analysis.text import number
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -56,7 +57,7 @@ def run(given: argparse.Namespace) -> int:
     print(f"{fitted.law.form}: {fitted.law.verdict}; {found[0].replicates} case bootstraps")
     for one in found:
         parts = zip(("N", "D", "L"), (one.size, one.tokens, one.loss), strict=True)
-        print(f"C = {one.flops:.3g}: " + ", ".join(f"{n} = {estimate(*v)}" for n, v in parts))
+        print(f"C = {number(one.flops)}: " + ", ".join(f"{n} = {estimate(*v)}" for n, v in parts))
         for words in one.outside:
             print(f"  {words}")
     return 0

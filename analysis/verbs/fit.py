@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--metric", help="instead of the sweep's frozen metric (val_loss, "
                         "mean_loss, accuracy, steps_to_solve)")  # fmt: skip
     parser.add_argument("--form", help="two_sided, quadratic or cubic, instead of the frozen form")
-    parser.add_argument("--window", type=float, help="ln gamma on either side of the best cell")
+    parser.add_argument("--window", type=float, help="ln γ on either side of the best cell")
     parser.add_argument("--hold-out", default="deepest", metavar="CONDITION",
                         help="deepest (default), or a condition such as 'depth>=8'")  # fmt: skip
     parser.add_argument("--partial", action="store_true",
@@ -49,7 +49,7 @@ def run(given: argparse.Namespace) -> int:
     from analysis.tables.table import load
 
     if given.window is not None and not given.window > 0:
-        raise InputError(f"--window {given.window:g}: a positive number (ln gamma)")
+        raise InputError(f"--window {given.window:g}: a positive number (ln γ)")
     with shown("fitting"):
         table = load(given.table, given.where, given.cluster, given.weights, given.scale)
         result = fit(table, metric=given.metric, form=given.form, window=given.window,

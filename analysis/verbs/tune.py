@@ -8,12 +8,10 @@ import sys
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags."""
-    parser.add_argument("table", help="table.parquet of the tuning sweep (gammas x learning rates)")
+    parser.add_argument("table", help="table.parquet of the tuning sweep (γ x learning rates)")
     parser.add_argument("--seeds", default="0-7", metavar="A-B",
                         help="fresh seeds of the second stage (default 0-7)")  # fmt: skip
-    parser.add_argument(
-        "--points", type=int, default=6, help="positive gammas per depth (default 6)"
-    )
+    parser.add_argument("--points", type=int, default=6, help="positive γ per depth (default 6)")
     parser.add_argument("--name", help="the new sweep's name (default: its file's stem)")
     parser.add_argument("--where", metavar="CONDITION", help="tune these rows alone")
 

@@ -110,7 +110,7 @@ def test_one_seed_has_no_interval(tmp_path):
 
 @pytest.mark.parametrize(
     ("change", "said"),
-    [("no curves", "curves.parquet"), ("no zero", "no run has gamma = 0"),
+    [("no curves", "curves.parquet"), ("no zero", "no run has γ = 0"),
      ("only zero", "no run has momentum")],
 )  # fmt: skip
 def test_bad_input_is_one_line(change, said, tmp_path, capsys):

@@ -63,7 +63,7 @@ BAD = {
     "text for a number": (edited(3, "gamma", "big"), "'big'"),
     "depth 0": (edited(3, "depth", 0), "depth is 0"),
     "half a depth": (edited(3, "depth", 1.5), "depth is 1.5"),
-    "infinite gamma": (edited(3, "gamma", np.inf), "gamma is infinite"),
+    "infinite gamma": (edited(3, "gamma", np.inf), "γ is infinite"),
     "negative rate": (edited(3, "lr", -1e-3), "lr is"),
     "unknown status": (edited(3, "status", "lost"), "'lost'"),
     "one id twice": (pd.concat([small(), small().iloc[[5]]]), "twice"),

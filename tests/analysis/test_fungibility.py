@@ -43,7 +43,7 @@ def test_pure_exchange_is_measured_and_shows_no_interaction():
     assert row["low"] < 3.6 < row["high"] and row["worth"] == pytest.approx(1.6, abs=0.2)
     assert abs(found.interaction["slope"]) < 0.03
     assert any("layers" in w for w in found.sentences) and any(
-        "doubling gamma" in w for w in found.sentences
+        "doubling γ" in w for w in found.sentences
     )
 
 

@@ -55,7 +55,7 @@ def test_smooth_runs_do_not_form_or_not(changes):
 def test_a_flat_valley_has_no_b(changes):
     found = fits(lambda rng: drifting_valley(rng, **changes), 3)
     assert not any(b_given(f) for f in found)
-    assert all("no one best gamma: flat from" in f.curves[3].optimum.label for f in found)
+    assert all("no one best γ: flat from" in f.curves[3].optimum.label for f in found)
     assert all(f.law.verdict == "not distinguishable" for f in found)
 
 

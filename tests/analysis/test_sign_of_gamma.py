@@ -36,7 +36,7 @@ def test_where_low_pass_is_best_no_law_is_asked_and_the_finding_is_said(angle):
         result = fitted(both_signs(np.random.default_rng([5, seed]), best_angle=angle))
         (arm,) = result.arms.values()
         said = arm.sentences[0]
-        assert "momentum (gamma > 0) does not help here" in said
+        assert "momentum (γ > 0) does not help here" in said
         assert "best filter is low-pass" in said and "not asked" in said
         found = arm.law.data["sign"]
         assert found["asked"] is False and found["angle"]["high"] < 0
@@ -97,7 +97,7 @@ def test_arms_without_a_gamma_are_not_called_learned():
         arm="learned_taps", learned_taps="[[[1.0, 0.1]]]", run_id=shift["run_id"] + "t"
     )
     said = " ".join(fitted(pd.concat([frame, shift, taps], ignore_index=True)).notes)
-    assert "no one gamma" in said and "arms shift)" in said and "`analysis arms`" in said
+    assert "no one γ" in said and "arms shift)" in said and "`analysis arms`" in said
     assert "learned filter" in said and "arms learned_taps)" in said
 
 
@@ -107,4 +107,4 @@ def test_an_arm_of_negative_gammas_alone_borrows_gamma_0_and_is_said():
     low["run_id"] += "-low"
     frame = pd.concat([frame[frame["gamma"] >= 0], low], ignore_index=True)
     (said,) = [n for n in fitted(frame).notes if n.startswith("low_pass:")]
-    assert "the best gamma < 0 is" in said and "better" in said
+    assert "the best γ < 0 is" in said and "better" in said

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from analysis.gamma_star.cells import Cells
+from analysis.text import number
 
 
 def means(cells: Cells) -> tuple[np.ndarray, np.ndarray]:
@@ -36,14 +37,16 @@ def sentences(groups, effective, rate, interaction) -> list[str]:
         if row.empty:
             continue
         row = row.iloc[0]
-        at = f"{cells.depth} (gamma = {gamma:.3g})"
+        at = f"{cells.depth} (γ = {number(gamma)})"
         if row["place"] == "inside":
-            out.append(f"at depth {cells.depth}, momentum (gamma = {gamma:.3g}) is worth "
-                       f"{row['worth']:.2g} {bracket(row['worth_low'], row['worth_high'])} "
+            out.append(f"at depth {cells.depth}, momentum (γ = {number(gamma)}) is worth "
+                       f"{number(row['worth'], 2)} {bracket(row['worth_low'], row['worth_high'])} "
                        f"layers")  # fmt: skip
         elif row["place"] == "above":
             low = row["worth_low"]
-            least = f", worth at least {low:.2g} layers" if np.isfinite(low) and low > 0 else ""
+            least = (
+                f", worth at least {number(low, 2)} layers" if np.isfinite(low) and low > 0 else ""
+            )
             beyond.append(at + least)
         else:
             nothing.append(str(cells.depth))
@@ -54,7 +57,7 @@ def sentences(groups, effective, rate, interaction) -> list[str]:
         out.append(f"at depth {', '.join(nothing)}, momentum is worth no layer")
     for r in rate.itertuples():
         buys, low, high = (100 * np.expm1(v * np.log(2)) for v in (r.mrs, r.low, r.high))
-        out.append(f"at depth {r.depth} around gamma = {r.gamma:.2g}, doubling gamma buys "
+        out.append(f"at depth {r.depth} around γ = {number(r.gamma, 2)}, doubling γ buys "
                    f"{buys:.0f} % depth {bracket(low, high, '.0f')}")  # fmt: skip
     if interaction.get("finding"):
         out.append(interaction["finding"])

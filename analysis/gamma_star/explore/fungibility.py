@@ -17,6 +17,7 @@ from scipy.stats import t as student
 
 from analysis.gamma_star.cells import Cells
 from analysis.gamma_star.explore.exchange_sentences import means, sentences
+from analysis.text import number
 
 DRAWS = 2000
 LEVEL = 0.95
@@ -107,9 +108,9 @@ def monotone(base: pd.DataFrame, rng: np.random.Generator) -> dict[str, Any]:
     """Whether F0 falls with N: isotonic fit not rejected, and a fall from first to last shown."""
     if len(base) < 3:
         return {"passed": False, "p": None,
-                "finding": f"{len(base)} depths have gamma = 0 runs; 3 are needed"}  # fmt: skip
+                "finding": f"{len(base)} depths have γ = 0 runs; 3 are needed"}  # fmt: skip
     if base["se"].isna().any():
-        return {"passed": False, "p": None, "finding": "one seed at gamma = 0: no noise to test by"}
+        return {"passed": False, "p": None, "finding": "one seed at γ = 0: no noise to test by"}
     y, se = base["y"].to_numpy(), np.maximum(base["se"].to_numpy(), 1e-9)
     df = max(float((base["seeds"] - 1).sum()), 1.0)
 
@@ -122,13 +123,13 @@ def monotone(base: pd.DataFrame, rng: np.random.Generator) -> dict[str, Any]:
     seen = misfit(y)
     p = float(np.mean(np.array(null) >= seen - 1e-12))
     fall = float(student.sf((y[0] - y[-1]) / np.hypot(se[0], se[-1]), df))
-    steps = ", ".join(f"{v:.3g}" for v in base["value"])
+    steps = ", ".join(number(v) for v in base["value"])
     if p < 0.05:
-        finding = f"at gamma = 0 the metric doesn't fall with depth (p = {p:.2g}): {steps}"
+        finding = f"at γ = 0 the metric doesn't fall with depth (p = {number(p, 2)}): {steps}"
     elif fall > 0.05:
-        finding = f"at gamma = 0 no fall with depth is shown (p = {fall:.2g}): {steps}"
+        finding = f"at γ = 0 no fall with depth is shown (p = {number(fall, 2)}): {steps}"
     else:
-        finding = f"at gamma = 0 the metric falls with depth: {steps}"
+        finding = f"at γ = 0 the metric falls with depth: {steps}"
     return {"passed": bool(p >= 0.05 and fall <= 0.05), "p": p, "p_fall": fall, "finding": finding}
 
 
@@ -196,17 +197,17 @@ def interacts(effective: pd.DataFrame, samples: dict) -> dict[str, Any]:
         bottom += float((x**2).sum())
     if not pieces:
         return {"slope": None, "low": None, "high": None, "interaction": None,
-                "finding": "exchange and interaction can't be told apart: no gamma has N_eff at two "
+                "finding": "exchange and interaction can't be told apart: no γ has N_eff at two "
                          "depths"}  # fmt: skip
     top = np.sum(pieces, axis=0)
     slope = top / bottom
     low, high = (float(v) for v in ends(slope))
     found = not (low <= 0 <= high)
     finding = (
-        "momentum interacts with depth: what a gamma is worth changes with N"
+        "momentum interacts with depth: what a γ is worth changes with N"
         if found
-        else "consistent with pure exchange, N_eff = N h(gamma)"
+        else "consistent with pure exchange, N_eff = N h(γ)"
     )
     return {"slope": float(np.median(slope)), "low": low, "high": high, "interaction": found,
-            "finding": f"{finding} (slope of ln(N_eff/N) {np.median(slope):.2g} "
-                     f"[{low:.2g}, {high:.2g}])"}  # fmt: skip
+            "finding": f"{finding} (slope of ln(N_eff/N) {number(np.median(slope), 2)} "
+                     f"[{number(low, 2)}, {number(high, 2)}])"}  # fmt: skip

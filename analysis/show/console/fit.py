@@ -12,7 +12,7 @@ from rich.table import Table as Grid
 
 from analysis.gamma_star.records import FitResult, GammaStarFit
 from analysis.tables.laws_json import Parameter
-from analysis.text import greek, number
+from analysis.text import number
 
 SENTENCES = 8  # of exchange per arm on the screen; the report has all
 
@@ -54,7 +54,7 @@ def show_arm(console, fit: GammaStarFit, form: str) -> None:
         grid.add_row(
             str(o.depth),
             *([str(o.width)] if several else []),
-            escape(o.label.removeprefix("gamma* = ")),
+            escape(o.label.removeprefix("γ* = ")),
             flat,
             best,
         )
@@ -66,7 +66,7 @@ def show_arm(console, fit: GammaStarFit, form: str) -> None:
     if test and test["p"] is not None:
         word = "excluded" if test["excluded"] else "not excluded"
         console.print(
-            f"  published (a, b) = ({test['a']}, {test['b']}): {word} (p = {test['p']:.2g})"
+            f"  published (a, b) = ({test['a']}, {test['b']}): {word} (p = {number(test['p'], 2)})"
         )
     mark = marked(fit.law.provenance)
     console.print(f"  [bold]{escape(fit.law.verdict or 'no verdict')}[/bold]{escape(mark)}")
@@ -104,5 +104,5 @@ def bounded(p: Parameter) -> str:
 
 
 def escape(sentence: str) -> str:
-    """A sentence for the console: γ as a sign, brackets as they are."""
-    return marked_up(greek(sentence))
+    """A sentence for the console: its brackets are no markup."""
+    return marked_up(sentence)

@@ -170,15 +170,15 @@ def detail(name: str, check: dict) -> str:
             f"{check['starts_agreeing']} of {check['starts']} starts agree)"
         )
     if name in {"pattern", "straight"} and value is not None:
-        return f" (p = {value:.2g}: {check['finding']})"
+        return f" (p = {number(value, 2)}: {check['finding']})"
     if name == "interior":
         return f" ({value} of {check['budgets']} budgets)"
     if name == "rivals":
         return f" (closest: {check['closest']})"
     if name == "held_out" and value is not None:
         return (
-            f" ({check['rows']} rows; rms error {value:.3g} in ln, nearest row "
-            f"{check['rms_nearest_row']:.3g}, power plane {check['rms_power_plane']:.3g})"
+            f" ({check['rows']} rows; rms error {number(value)} in ln, nearest row "
+            f"{number(check['rms_nearest_row'])}, power plane {number(check['rms_power_plane'])})"
         )
     if "finding" in check:
         return f" ({check['finding']})"

@@ -23,7 +23,6 @@ from analysis.show.html.fit import (
     verdicts,
 )
 from analysis.tables.table import Table
-from analysis.text import greek
 
 STYLE = """
 :root{color-scheme:light dark;--ink:#1a1a1a;--quiet:#555;--line:#ccc;--page:#fff;--good:#00704a;
@@ -106,7 +105,7 @@ def linked(body: str) -> tuple[str, str]:
 
 def frame(title: str, body: str) -> str:
     """The whole page about its body."""
-    contents, body = linked(re.sub(r">[^<]+<", lambda m: greek(m[0]), body + glossary()))
+    contents, body = linked(body + glossary())
     return (
         f"<!doctype html><html lang='en'><head><meta charset='utf-8'><title>{escape(title)}"
         f"</title><meta name='viewport' content='width=device-width,initial-scale=1'>"
