@@ -98,6 +98,7 @@ def arms(
 ) -> Arms:  # fmt: skip
     """Every arm of a table, at settings chosen on other seeds; tasks may be mixed."""
     from analysis.contrasts.arms import compare_arms
+    from analysis.show.outputs import grouped
 
     return compare_arms(grouped(table, where), reference, metric)
 
@@ -105,6 +106,7 @@ def arms(
 def cost(table: str | Path | Table, *, where: str | None = None) -> list[Costs]:
     """What a loss costs with momentum over what it costs without, an entry a task."""
     from analysis.contrasts.cost import costs
+    from analysis.show.outputs import grouped
 
     return [costs(label, part) for label, part in grouped(table, where).items()]
 
@@ -117,16 +119,9 @@ def plot(
 
     result: its fit; without one the fit saved beside the table, else a new one.
     """
-    from analysis.gamma_star.saved import beside, saved_or_fitted
-    from analysis.show.figures import plot as draw
-    from analysis.show.figures import plot_groups
+    from analysis.show.outputs import plot as draw
 
-    groups = grouped(table)
-    out = Path(out_dir) if out_dir is not None else beside(groups, "figures")
-    if len(groups) > 1:
-        return plot_groups(groups, out)
-    (one,) = groups.values()
-    return draw(one, result if result is not None else saved_or_fitted(one), out)
+    return draw(table, out_dir, result)
 
 
 def report(
@@ -136,28 +131,11 @@ def report(
 
     result: its fit; without one the fit saved beside the table, else a new one.
     """
-    from analysis.gamma_star.saved import beside, saved_or_fitted
-    from analysis.show.html import page
-    from analysis.tables.files import write_whole
+    from analysis.show.outputs import report as write
 
-    groups = grouped(table)
-    path = Path(out) if out is not None else beside(groups, "report.html")
-    if len(groups) > 1:
-        text = page.of_groups(groups)
-    else:
-        (one,) = groups.values()
-        text = page.of_fit(one, result if result is not None else saved_or_fitted(one))
-    write_whole(path, text)
-    return path
+    return write(table, out, result)
 
 
 def loaded(table: str | Path | Table) -> Table:
     """A table given by its path or as it is."""
     return load(table) if isinstance(table, str | Path) else table
-
-
-def grouped(table: str | Path | Table, where: str | None = None) -> dict[str, Table]:
-    """A table by task and budget, given by its path or as it is."""
-    from analysis.tables.groups import groups_of, load_groups
-
-    return load_groups(table, where) if isinstance(table, str | Path) else groups_of(table, where)

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.gamma_star import GammaStarFit, fit
+from analysis.gamma_star import fit
+from analysis.gamma_star.records import GammaStarFit
 from analysis.tables.table import from_frame
 from tests.planted import ByRate, both_signs, crossed_widths, rate_by_hand, rate_tuned
 from tests.worlds import World, power, simulate

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.forms.law import fit_table
-from analysis.gamma_star import GammaStarFit
+from analysis.gamma_star.records import GammaStarFit
 from tests import planted
 from tests.planted_results import Conclusion, Planted, b_of, first_arm, verdict
 from tests.worlds import CHANCE, FULL, World, power, simulate

@@ -56,34 +56,6 @@ Optimum
     label       str
 """
 
-from __future__ import annotations
+from analysis.gamma_star.sweep import fit_table as fit
 
-from analysis.gamma_star.records import (
-    DepthCurve,
-    DepthLine,
-    FitResult,
-    GammaStarFit,
-    HeldOut,
-    JointFit,
-    Optimum,
-    RivalFit,
-)
-
-__all__ = [
-    "DepthCurve",
-    "DepthLine",
-    "FitResult",
-    "GammaStarFit",
-    "HeldOut",
-    "JointFit",
-    "Optimum",
-    "RivalFit",
-    "fit",
-]
-
-
-def fit(table, **choices) -> FitResult:
-    """Fit every arm of a checked `Table`; see `fitting.fit_table` for the choices."""
-    from analysis.gamma_star.sweep import fit_table
-
-    return fit_table(table, **choices)
+__all__ = ["fit"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import tempfile
 from pathlib import Path
 
 from analysis.errors import InputError
@@ -18,6 +19,23 @@ def write_whole(path: Path, text: str) -> None:
         temporary.replace(path)
     except OSError as error:
         raise InputError(f"can't write {path}: {error.strerror or error}") from error
+
+
+def check_place(path: Path, folder: bool = False) -> None:
+    """Raise InputError where `path` (a file, or a folder of files) could not be written, before the
+    work is done; what is missing of its folders is made when it is."""
+    if folder and path.exists() and not path.is_dir():
+        raise InputError(f"{path}: is a file; a folder is needed to write to")
+    if not folder and path.is_dir():
+        raise InputError(f"{path}: is a folder; a file's name is needed to write to")
+    parent = path if folder else path.parent
+    while not os.path.lexists(parent) and parent != parent.parent:
+        parent = parent.parent
+    try:
+        with tempfile.TemporaryFile(dir=parent):
+            pass
+    except OSError as error:
+        raise InputError(f"can't write {path}: {parent}: {error.strerror or error}") from None
 
 
 def sha256_of(path: Path) -> str | None:

@@ -29,13 +29,16 @@ def run(given: argparse.Namespace) -> int:
     from analysis.show.figures import arms as figure
     from analysis.show.figures.style import save, styled
     from analysis.show.progress import shown
+    from analysis.tables.files import check_place
     from analysis.tables.groups import load_groups
 
+    out = Path(given.out) if given.out else Path(given.table).with_name("figures")
     with shown("comparing arms"):
-        found = compare_arms(load_groups(given.table, given.where), given.reference, given.metric)
+        groups = load_groups(given.table, given.where)
+        check_place(out, folder=True)
+        found = compare_arms(groups, given.reference, given.metric)
         with styled():
             drawn = figure.draw(found)
-        out = Path(given.out) if given.out else Path(given.table).with_name("figures")
         paths = [p for name, fig in drawn.items() for p in save(fig, out, name)]
     if given.json:
         sys.stdout.write(json.dumps(asdict(found), indent=1) + "\n")

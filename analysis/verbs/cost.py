@@ -26,14 +26,15 @@ def run(given: argparse.Namespace) -> int:
     from analysis.show.figures import cost as figure
     from analysis.show.figures.style import save, slug, styled
     from analysis.show.progress import shown
+    from analysis.tables.files import check_place
     from analysis.tables.groups import load_groups
 
     paths = []
+    out = Path(given.out) if given.out else Path(given.table).with_name("figures")
     with shown("pricing"):
-        found = [
-            costs(label, table) for label, table in load_groups(given.table, given.where).items()
-        ]
-        out = Path(given.out) if given.out else Path(given.table).with_name("figures")
+        groups = load_groups(given.table, given.where)
+        check_place(out, folder=True)
+        found = [costs(label, table) for label, table in groups.items()]
         for one in found:
             with styled():
                 drawn = figure.draw(one)

@@ -45,6 +45,7 @@ def run(given: argparse.Namespace) -> int:
     from analysis.gamma_star.saved import save
     from analysis.show.console.fit import show
     from analysis.show.progress import shown
+    from analysis.tables.files import check_place
     from analysis.tables.laws_json import dumps, write
     from analysis.tables.table import load
 
@@ -52,6 +53,7 @@ def run(given: argparse.Namespace) -> int:
         raise InputError(f"--window {given.window:g}: a positive number (ln γ)")
     with shown("fitting"):
         table = load(given.table, given.where, given.cluster, given.weights, given.scale)
+        check_place(table.path.with_name("laws.json"))
         result = fit(table, metric=given.metric, form=given.form, window=given.window,
                      partial=given.partial, hold_out=given.hold_out,
                      explore=not given.quick, predict=given.predict)  # fmt: skip

@@ -95,12 +95,15 @@ def run(given: argparse.Namespace) -> int:
     from analysis.forms.law import fit_table
     from analysis.show.console.law import show
     from analysis.show.progress import Bootstraps
+    from analysis.tables.files import check_place
 
     if not 0.5 < given.level < 1:
         raise InputError(f"--level {given.level:g}: between 0.5 and 1, e.g. 0.95")
     if given.bootstrap < 0 or 0 < given.bootstrap < 100:
         raise InputError(f"--bootstrap {given.bootstrap}: 0 (profiles) or at least 100")
     choices = Choices(**{f.name: getattr(given, f.name) for f in fields(Choices)})
+    if given.figures:
+        check_place(Path(given.figures), folder=True)
     fitted = fit_table(given.form, given.data, given.mapping, choices, Bootstraps())
     if given.json:
         print(json.dumps(fitted.law.to_json(), indent=2, allow_nan=False))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,18 +17,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Draw; returns the exit status."""
-    from analysis.gamma_star.saved import beside, saved_or_fitted
-    from analysis.show.figures import plot, plot_groups
+    from analysis.show.outputs import plot
     from analysis.show.progress import shown
-    from analysis.tables.groups import load_groups
 
     with shown("drawing"):
-        groups = load_groups(given.table, given.where)
-        out = Path(given.out or beside(groups, "figures"))
-        if len(groups) > 1:
-            plot_groups(groups, out)
-        else:
-            (table,) = groups.values()
-            plot(table, saved_or_fitted(table, given.partial), out)
-    print(out.resolve(), file=sys.stderr)
+        paths = plot(given.table, given.out, where=given.where, partial=given.partial)
+    if paths:
+        print(paths[0].parent.resolve(), file=sys.stderr)
     return 0

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,20 +20,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Write the page; returns the exit status."""
-    from analysis.gamma_star.saved import beside, saved_or_fitted
-    from analysis.show.html import page
+    from analysis.show.outputs import report
     from analysis.show.progress import shown
-    from analysis.tables.files import write_whole
-    from analysis.tables.groups import load_groups
 
     with shown("writing the report"):
-        groups = load_groups(given.table, given.where)
-        out = Path(given.out or beside(groups, "report.html"))
-        if len(groups) > 1:
-            text = page.of_groups(groups)
-        else:
-            (table,) = groups.values()
-            text = page.of_fit(table, saved_or_fitted(table, given.partial))
-        write_whole(out, text)
-    print(out, file=sys.stderr)
+        out = report(given.table, given.out, where=given.where, partial=given.partial)
+    print(out.resolve(), file=sys.stderr)
     return 0

@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from analysis.show.figures import figures, plot, style
+from analysis.show.figures import figures, style, write
 from tests.analysis import made_up
 
 
@@ -22,7 +22,7 @@ def demo():
 
 
 def test_plot_writes_png_and_pdf_of_each_figure(demo, tmp_path):
-    paths = plot("unused/table.parquet", demo, tmp_path / "figures", say=lambda line: None)
+    paths = write(figures(demo), tmp_path / "figures", say=lambda line: None)
     names = {p.name for p in paths}
     assert {
         "metric_vs_gamma_raw.png",
@@ -57,7 +57,7 @@ def test_an_optimum_at_the_edge_is_hollow_and_an_interior_one_filled(demo):
 def test_no_optimum_anywhere_is_said_and_not_drawn(tmp_path):
     result = made_up.result([made_up.arm("norm_matched", {1: "none", 2: "none"}, line=False)])
     said: list[str] = []
-    paths = plot("unused/table.parquet", result, tmp_path, say=said.append)
+    paths = write(figures(result), tmp_path, say=said.append)
     assert not any("gamma_star_law" in p.name for p in paths)
     assert any("no depth of any arm has an optimum" in line for line in said)
 

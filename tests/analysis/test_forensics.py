@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 from analysis.errors import InputError
-from analysis.show.figures import plot, style
+from analysis.show import figures as of_sweep
+from analysis.show.figures import style
 from analysis.show.figures.forensics import figures
 from analysis.tables.probe import of_table
 from tests.analysis import made_up
@@ -91,7 +92,9 @@ def probed(tmp_path):
 
 def test_figures_are_drawn_where_the_probe_lies_beside_the_table(probed, tmp_path):
     result = made_up.result([made_up.arm("raw", {1: "right"}, line=False)])
-    paths = plot(probed, result, tmp_path / "figures", say=lambda line: None)
+    paths = of_sweep.write(
+        of_sweep.of_table(probed, result), tmp_path / "figures", say=lambda line: None
+    )
     names = {p.name for p in paths if p.name.startswith("forensics_") and p.suffix == ".png"}
     of_arms = {
         f"forensics_{kind}_{arm}.png"
@@ -100,8 +103,8 @@ def test_figures_are_drawn_where_the_probe_lies_beside_the_table(probed, tmp_pat
     }
     assert names == of_arms | {f"forensics_{kind}.png" for kind in (
         "overlap", "prefix_matching", "copying", "causal")}  # fmt: skip
-    elsewhere = plot("unused/table.parquet", result, tmp_path / "other", say=lambda line: None)
-    assert not any("forensics" in p.name for p in elsewhere)
+    elsewhere = of_sweep.of_table("unused/table.parquet", result)
+    assert not any("forensics" in name for name in elsewhere)
 
 
 def test_texts_stay_on_the_canvas_and_tick_labels_apart(probed):

@@ -1,4 +1,4 @@
-"""Every figure of a sweep from its saved table: `plot(table, result, out_dir)` -> list of paths.
+"""Every figure of a table by name: `of_table` or `of_groups` draws, `write` writes.
 
 Guarantee: a figure whose data are absent is not drawn, and one line says why; what is written is
 a PNG and a PDF of each figure, nothing else.
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from analysis.gamma_star.records import FitResult
     from analysis.tables.table import Table
 
-__all__ = ["figures", "plot", "plot_groups"]
+__all__ = ["figures", "of_groups", "of_table", "write"]
 
 
 def figures(result: FitResult) -> dict[str, Figure | str]:
@@ -60,42 +60,31 @@ def figures(result: FitResult) -> dict[str, Figure | str]:
     return drawn
 
 
-def plot(
-    table: str | Path | Table,
-    result: FitResult,
-    out_dir: Path,
-    say: Callable[[str], None] | None = None,
-) -> list[Path]:
-    """Draw all figures of a sweep's table, and of the probe that lies beside it.
-
-    result: the table's fit; say: receives the line about each figure that is not drawn (standard
-    error by default). Raises InputError where the folder can't be written.
-    """
+def of_table(table: Table, result: FitResult) -> dict[str, Figure | str]:
+    """All figures of one table and its fit, and of the probe that lies beside it."""
     from analysis.show.figures.forensics import figures as of_forensics
     from analysis.show.figures.style import styled
-    from analysis.tables.probe import of_table
+    from analysis.tables.probe import of_table as probe_of
 
-    drawn, probed = figures(result), of_table(table)
+    drawn, probed = figures(result), probe_of(table)
     if probed is not None:
         with styled():
             drawn |= of_forensics(probed)
-    return _write(drawn, out_dir, say)
+    return drawn
 
 
-def plot_groups(
-    groups: dict[str, Table], out_dir: Path, say: Callable[[str], None] | None = None
-) -> list[Path]:
-    """Draw what can be drawn of a table of several tasks: arms, costs and forensics of each.
+def of_groups(groups: dict[str, Table]) -> dict[str, Figure | str]:
+    """What can be drawn of a table of several tasks: arms, costs and forensics of each.
 
-    groups: by `analysis.tables.groups.load_groups`. Raises InputError where there is nothing to compare or
-    the folder can't be written.
+    groups: by `analysis.tables.groups.load_groups`. Raises InputError where there is nothing to
+    compare.
     """
     from analysis.contrasts.arms import compare_arms
     from analysis.contrasts.cost import costs
     from analysis.show.figures import arms, cost
     from analysis.show.figures.forensics import figures as of_forensics
     from analysis.show.figures.style import slug, styled
-    from analysis.tables.probe import of_table
+    from analysis.tables.probe import of_table as probe_of
 
     drawn: dict[str, Figure | str] = {}
     with styled():
@@ -105,15 +94,17 @@ def plot_groups(
                 drawn[f"cost_{slug(label)}"] = cost.draw(costs(label, table))
             except InputError as error:
                 drawn[f"cost_{slug(label)}"] = f"cost, {label}: {error}"
-            probed = of_table(table)
+            probed = probe_of(table)
             if probed is not None:
                 drawn |= {f"{k}_{slug(label)}": v for k, v in of_forensics(probed).items()}
-    return _write(drawn, out_dir, say)
+    return drawn
 
 
-def _write(
-    drawn: dict[str, Figure | str], out_dir: Path, say: Callable[[str], None] | None
+def write(
+    drawn: dict[str, Figure | str], out_dir: Path, say: Callable[[str], None] | None = None
 ) -> list[Path]:
+    """Write each figure as PNG and PDF; `say` receives the line about each that is not drawn
+    (standard error by default). Raises InputError where the folder can't be written."""
     from analysis.show.figures.style import save
 
     tell = say or (lambda line: print(line, file=sys.stderr))
