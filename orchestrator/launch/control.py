@@ -68,6 +68,9 @@ def retry(sweep: str, replan: bool = False) -> int:
         print(f"sweep {sweep}: {found.outdated} failed runs are of another version of the code and "
               "stay as they are; `--current` leaves them out of status and collect",
               file=sys.stderr)  # fmt: skip
+    if found.closed:
+        print(f"sweep {sweep}: {found.closed} runs are of packs that were closed; submit it again",
+              file=sys.stderr)  # fmt: skip
     if not found.packs:
         print(f"sweep {sweep}: nothing failed" + " that this code can train" * bool(found.outdated))
         return 0

@@ -19,7 +19,7 @@ from orchestrator.launch.state import under_way
 from orchestrator.launch.stop import cancels, stop_hung
 from orchestrator.records.attempts import attempts, results
 from orchestrator.records.jobs import Holder, holders
-from orchestrator.records.packs import Pack, read_pack
+from orchestrator.records.packs import Pack, closed, read_pack
 from orchestrator.records.store import Store
 
 LOOK_S = 1.0
@@ -95,6 +95,9 @@ class Finish:
     def _may(self, pack_id: str) -> bool:
         """Whether to launch a pack that nobody is at work on."""
         if pack_id in self.given_up:
+            return False
+        if closed(self.store, pack_id):
+            self.given_up[pack_id] = "its runs are in other packs by now; submit again"
             return False
         tries = attempts(self.store, pack_id)[self.before[pack_id] :]
         if not tries and pack_id not in self.launched:

@@ -1,14 +1,13 @@
 """What a submission would do: which runs are done, which would train, in which packs, and why.
 
 Nothing is written. A run that belongs to a frozen pack is trained in that pack, so that it comes
-out bit for bit as it would have at the first try.
+out bit for bit as it would have at the first try; what a closed pack left unfinished is new work.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any
 
 from orchestrator.config import RunConfig
 from orchestrator.launch.compose import Experiment
@@ -19,7 +18,7 @@ from orchestrator.parts.check import check_parts
 from orchestrator.records.attempts import Attempt, attempts, results
 from orchestrator.records.jobs import holders
 from orchestrator.records.manifests import Member
-from orchestrator.records.packs import Pack, all_packs
+from orchestrator.records.packs import Pack, all_packs, closed
 from orchestrator.records.provenance import code_version
 from orchestrator.records.store import Store
 from orchestrator.settings import Settings
@@ -55,6 +54,8 @@ class Plan:
     it."""
     silent: bool = False
     """squeue did not answer although jobs were submitted: what waits in its queue is not known."""
+    closes: dict[str, list[str]] = field(default_factory=dict)
+    """Packs that are trained no more, each with those that take over its runs (`retry --replan`)."""
 
     @property
     def counts(self) -> dict[str, int]:
@@ -83,7 +84,8 @@ def make_plan(store: Store, sweep: str, experiments: list[Experiment], rerun: bo
     for e in experiments:
         unique.setdefault(e.run.run_id, e)
     packs = all_packs(store)
-    home, trained_as = _index(packs)
+    home, left = homes(store, packs)
+    trained_as = {m["config_id"]: p.versions for p in packs for m in p.data["members"]}
     answer = holders(store)
     theirs = {home[r].pack_id: home[r] for r in unique if r in home}
     tries_of = {pack_id: attempts(store, pack_id) for pack_id in theirs}
@@ -105,7 +107,7 @@ def make_plan(store: Store, sweep: str, experiments: list[Experiment], rerun: bo
     changed: Counter[str] = Counter()
     for run_id, e in unique.items():
         if run_id not in states:
-            older = trained_as.get(e.run.config_id)
+            older = None if run_id in left else trained_as.get(e.run.config_id)
             states[run_id] = "changed" if older else "new"
             changed.update(changes(older, e.run) if older else [])
         elif rerun and states[run_id] in DONE:
@@ -113,7 +115,10 @@ def make_plan(store: Store, sweep: str, experiments: list[Experiment], rerun: bo
     fresh = [e for r, e in unique.items() if states[r] in ("new", "changed")]
     again = [e for r, e in unique.items() if states[r] == "rerun"]
     generation = 1 + max((home[e.run.run_id].generation for e in again), default=-1)
-    new = make_packs(fresh) + make_packs(again, generation)
+    new = [
+        pack for g in sorted({left.get(e.run.run_id, 0) for e in fresh})
+        for pack in make_packs([e for e in fresh if left.get(e.run.run_id, 0) == g], g)
+    ] + make_packs(again, generation)  # fmt: skip
     waiting = ("failed", "hung", "dead", "stopped", "waiting")
     old = {home[r].pack_id: home[r] for r in unique if states[r] in waiting}
     restarted = sum(_outdated(attempts(store, pack_id)) for pack_id in old)
@@ -132,14 +137,17 @@ def _outdated(tries: list[Attempt]) -> bool:
     return bool(kept) and kept[-1].claim["code_version"] != code_version()
 
 
-def _index(packs: list[Pack]) -> tuple[dict[str, Pack], dict[str, dict[str, Any]]]:
-    """The pack that counts for each run (the latest generation), and the versions by config."""
+def homes(store: Store, packs: list[Pack]) -> tuple[dict[str, Pack], dict[str, int]]:
+    """The pack that counts for each run (the latest generation); and for those runs that a closed
+    pack left unfinished, and no other has, the generation of their next one."""
     home: dict[str, Pack] = {}
-    trained_as: dict[str, dict[str, Any]] = {}
+    left: dict[str, int] = {}
     for pack in packs:
-        for member in pack.data["members"]:
-            run_id = member["run_id"]
-            if run_id not in home or home[run_id].generation < pack.generation:
+        over = closed(store, pack.pack_id)
+        done = results(attempts(store, pack.pack_id)) if over else {}
+        for run_id in pack.run_ids:
+            if over and run_id not in done:
+                left[run_id] = max(left.get(run_id, 0), pack.generation + 1)
+            elif run_id not in home or home[run_id].generation < pack.generation:
                 home[run_id] = pack
-            trained_as[member["config_id"]] = pack.versions
-    return home, trained_as
+    return home, left

@@ -15,7 +15,7 @@ from orchestrator.launch.state import DONE
 from orchestrator.launch.stop import stop_hung
 from orchestrator.records.attempts import attempts
 from orchestrator.records.manifests import new_manifest, write_manifest
-from orchestrator.records.packs import freeze
+from orchestrator.records.packs import close, freeze
 from orchestrator.records.provenance import code_version, git_commit, package_versions
 from orchestrator.records.store import Store, require_writable
 from orchestrator.tracking.limits import require_few
@@ -60,11 +60,17 @@ def submit(store: Store, plan: Plan, overrides: list[str], new_law: bool = False
         for pack in plan.launch:
             freeze(store, pack, plan.sweep, manifest["laws"])
         write_manifest(store, plan.sweep, manifest)
+        for pack_id, successors in plan.closes.items():
+            close(store, pack_id, successors)
     except OSError as e:  # a full disk, a quota
         raise UserError(
             f"store {store.root}: {e.strerror}; nothing was submitted, submit again once that is "
             "mended"
         ) from e
+    if plan.closes:
+        new = {pack_id for successors in plan.closes.values() for pack_id in successors}
+        print(f"{len(plan.closes)} packs are closed, {len(new)} new ones take over",
+              file=sys.stderr)  # fmt: skip
     for pack in plan.launch:  # what has failed before is on record, with its cause
         tries = attempts(store, pack.pack_id)
         if tries:

@@ -11,42 +11,23 @@ bit for bit but for evaluations whose loss is named, and no traceback may be see
 from __future__ import annotations
 
 import argparse
-import contextlib
-import io
 import json
 import os
 import random
 import shutil
-import signal
-import subprocess
 import sys
 import tempfile
 import time
-import traceback
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
-SWEEP = """
-defaults: [config, _self_]
-model: {width: 8, depth: 1}
-task: {pairs: 2, queries: 2, keys: 4, values: 4}
-budget: {steps: 24, evals: 4, eval_sequences: 16, curve_sequences: null, batch: 4}
-optim: {warmup: 4}
-execution: {compile: "off", native: "off", width: 2, checkpoint_s: 1.0e-9}
-cluster: {processes: 1}
-hydra:
-  sweeper:
-    params:
-      model.depth: DEPTHS
-      model.momentum.gamma: 0,0.5
-      seed: 0,1
-"""
-EXACT = ["run_id", "status", "val_loss", "accuracy", "eval_correct", "eval_total", "mean_loss",
-         "steps_to_solve"]  # fmt: skip
+from tests.store.forked import orchestrator, warm
+from tests.store.half_trained import EXACT, complete, made, tables
+
 WAYS = ("empty", "zeros", "random bytes", "a quarter", "a half", "three quarters",
         "one unknown key", "removed", "a folder", "dated tomorrow")  # fmt: skip
 DAMAGE = WAYS[:6]
@@ -99,23 +80,9 @@ def run(
     folder: Path, count: int | None = None, seed: int = 0, part: tuple[int, int] = (1, 1)
 ) -> Iterator[Outcome]:  # fmt: skip
     """Yields the outcome of every case, of `count` of them, or of a part."""
-    import lightning  # noqa: F401 (once, for all that are forked from here)
-    import torch
-
-    import orchestrator.launch.verbs
-    import orchestrator.launch.worker
-    import orchestrator.training.pack  # noqa: F401
-
-    torch.set_num_threads(1)
-    (folder / "work" / "sweeps").mkdir(parents=True)
-    for name, depths in (("small", "1,2"), ("other", "3")):
-        (folder / "work" / "sweeps" / f"{name}.yaml").write_text(SWEEP.replace("DEPTHS", depths))
+    warm()
     template = folder / "template"
-    in_child(lambda: _half_trained(folder, template))
-    undisturbed = folder / "undisturbed"
-    shutil.copytree(template, undisturbed)
-    _complete(folder, undisturbed)
-    expected = tables(folder)
+    expected = made(folder, template)
     cases = [(k, p, w) for k, p in kinds(template).items() for w in WAYS if applies(p, w)]
     if count is not None:
         cases = random.Random(seed).sample(cases, min(count, len(cases)))
@@ -137,7 +104,7 @@ def one(
     must = way in DAMAGE and not (way == "empty" and path.suffix == ".jsonl")
     if found != (1 if must or way in ("a folder",) else found):
         wrong.append(f"check exits {found}: {said.strip()[-200:]}")
-    submissions, text = _complete(folder, store)
+    submissions, text = complete(folder, store)
     said += text
     if submissions > 2:
         wrong.append("not complete after two submissions")
@@ -158,32 +125,6 @@ def one(
         if lost and "lost" not in said:
             wrong.append(f"{lost} evaluations are missing without a word")
     return Outcome(kind, way, "; ".join(wrong), lost, submissions)
-
-
-def tables(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The table and the curves collected last."""
-    at = folder / "work" / "results" / "small"
-    table, curves = (pd.read_parquet(at / f"{n}.parquet") for n in ("table", "curves"))
-    return (
-        table.sort_values("run_id", ignore_index=True),
-        curves.sort_values(["run_id", "step"], ignore_index=True),
-    )
-
-
-def _complete(folder: Path, store: Path) -> tuple[int, str]:
-    """Submit until nothing is missing, and collect; how often, 3 where twice was not enough."""
-    said = ""
-    for n in (1, 2):
-        code, text = orchestrator(folder, store, "submit", "small")
-        said += text
-        logs = "".join(p.read_text() for p in (store / "logs").rglob("*.log"))
-        said += logs if "Traceback" in logs else ""
-        collected, text = orchestrator(folder, store, "collect", "small", "--json")
-        said += text
-        answer = next((line for line in text.splitlines() if line.startswith("{")), "{}")
-        if code == 0 and collected == 0 and json.loads(answer).get("missing") == 0:
-            return n, said
-    return 3, said
 
 
 def kinds(template: Path) -> dict[str, Path]:
@@ -247,151 +188,6 @@ def damage(path: Path, way: str, chance: random.Random) -> None:
             "empty": b"", "zeros": bytes(len(content)),
             "random bytes": chance.randbytes(len(content)),
         }[way])  # fmt: skip
-
-
-def _half_trained(folder: Path, template: Path) -> None:
-    """The store that every case begins with."""
-    from orchestrator.launch.worker import run as work
-    from orchestrator.records.attempts import attempts
-    from orchestrator.records.jobs import new_array, record
-    from orchestrator.records.measurements import keep
-    from orchestrator.records.packs import all_packs
-    from orchestrator.records.store import Store
-    from orchestrator.settings import Execution
-
-    store = Store(template)
-    for words in (("other",), ("small", "model.depth=1")):
-        code, said = orchestrator(folder, template, "submit", *words)
-        assert code == 0, said
-    before = {p.pack_id for p in all_packs(store)}
-    # the second pack is frozen, and nobody trains it
-    orchestrator(folder, template, "submit", "small", worker=_Nobody)
-    (pack,) = (p for p in all_packs(store) if p.pack_id not in before)
-    looks = iter(range(10**6))
-    execution = Execution(device="cpu", checkpoint_s=1e-9)
-    work(store, [pack.pack_id], execution, lambda: next(looks) >= 7)
-    (attempt,) = attempts(store, pack.pack_id)
-    (attempt.folder / "end.json").unlink()  # killed, not stopped
-    assert attempt.checkpoint.exists() and attempt.earlier_checkpoint.exists()
-    record(store, new_array("small", "0", [[pack.pack_id]], template / "logs"))
-    keep(store, {"host": "elsewhere", "rows": []})
-
-
-class _Nobody:
-    """A worker that has ended before it began."""
-
-    returncode, pid = 0, 0
-
-    def __init__(self, *_: object, **__: object) -> None: ...
-
-    def poll(self) -> int:
-        return 0
-
-    def wait(self, timeout: float | None = None) -> int:
-        return 0
-
-
-class _Forked:
-    """A worker as a fork of this process, which has torch already."""
-
-    def __init__(self, words: list[str], stdout, stderr=None, env=None, **_: object) -> None:
-        self.returncode: int | None = None
-        self.pid = os.fork()
-        if self.pid:
-            return
-        os.dup2(stdout.fileno(), 1)
-        os.dup2(stdout.fileno(), 2)
-        sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
-        sys.argv = words[words.index("-m") + 1 :]
-        code = 1
-        try:
-            from orchestrator.launch.worker import main as work
-
-            work()
-            code = 0
-        except SystemExit as e:
-            code = e.code or 0
-        except BaseException:  # noqa: BLE001 (as an interpreter does)
-            traceback.print_exc()
-        finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(code)
-
-    def poll(self) -> int | None:
-        if self.returncode is None:
-            pid, status = os.waitpid(self.pid, os.WNOHANG)
-            if pid:
-                self.returncode = os.waitstatus_to_exitcode(status)
-        return self.returncode
-
-    def wait(self, timeout: float | None = None) -> int:
-        while self.poll() is None:
-            time.sleep(0.01)
-        return self.returncode
-
-    def terminate(self) -> None:
-        os.kill(self.pid, signal.SIGTERM)
-
-    def kill(self) -> None:
-        os.kill(self.pid, signal.SIGKILL)
-
-
-_POPEN = subprocess.Popen
-
-
-def orchestrator(
-    folder: Path, store: Path, *words: str, worker: type = _Forked
-) -> tuple[int, str]:  # fmt: skip
-    """Exit status of the command and all it said, in a process of its own."""
-
-    def popen(words, *args, **kwargs):
-        mine = isinstance(words, list) and "orchestrator.launch.worker" in words
-        return (worker if mine else _POPEN)(words, *args, **kwargs)
-
-    def call() -> tuple[int, str]:
-        os.chdir(folder / "work")
-        os.environ["ORCHESTRATOR_STORE"] = str(store)
-        subprocess.Popen = popen
-        from orchestrator.cli import main as command
-
-        said, code = io.StringIO(), 0
-        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
-            try:
-                command(list(words))
-            except SystemExit as e:
-                code = e.code or 0
-            except BaseException:  # noqa: BLE001 (as an interpreter does)
-                traceback.print_exc(file=said)
-                code = 1
-        return code, said.getvalue()
-
-    return in_child(call)
-
-
-def in_child(function: Callable):
-    """What a function returns (as JSON can say it), called in a fork of this process."""
-    reader, writer = os.pipe()
-    pid = os.fork()
-    if not pid:
-        code = 1
-        try:
-            os.close(reader)
-            out = json.dumps(function()).encode()
-            with os.fdopen(writer, "wb") as pipe:
-                pipe.write(out)
-            code = 0
-        except BaseException:  # noqa: BLE001 (a child never comes back into the caller's code)
-            traceback.print_exc()
-        finally:
-            os._exit(code)
-    os.close(writer)
-    with os.fdopen(reader, "rb") as pipe:
-        content = pipe.read()
-    _, status = os.waitpid(pid, 0)
-    if status:
-        raise RuntimeError(f"a forked process failed ({os.waitstatus_to_exitcode(status)})")
-    return json.loads(content)
 
 
 if __name__ == "__main__":
