@@ -32,16 +32,16 @@ def cancel(sweep: str) -> int:
     cancel_mark(store, sweep)  # also for an sbatch in flight, and for whoever waits
     names = [a.name for a in job_arrays(store, sweep)]
     tasks = queued(names) if names else {}
-    if tasks is None:
-        raise UserError(f"sweep {sweep}: squeue does not answer; its jobs were not cancelled")
     try:
-        cancel_jobs(sorted({t.name for t in tasks}))
+        cancel_jobs(sorted({t.name for t in tasks or ()}))
     except subprocess.SubprocessError as e:
         raise UserError(f"sweep {sweep}: scancel failed ({e})") from e
     workers = _local_workers(store, known, set(names))
     killed = stop(workers)
-    print(f"sweep {sweep}: {len(tasks)} jobs cancelled, {len(workers)} workers here stopped"
-          f"{f', {killed} of them killed' if killed else ''}; what is finished stays, submit again "
+    here = f"{len(workers)} workers here stopped" + f", {killed} of them killed" * bool(killed)
+    if tasks is None:
+        raise UserError(f"sweep {sweep}: squeue does not answer; {here}, its jobs not cancelled")
+    print(f"sweep {sweep}: {len(tasks)} jobs cancelled, {here}; what is finished stays, submit again "
           "to go on")  # fmt: skip
     return 0
 

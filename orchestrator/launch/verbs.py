@@ -20,6 +20,7 @@ from orchestrator.launch.status import SweepStatus, settled, sweep_status
 from orchestrator.launch.submit import submit
 from orchestrator.launch.sweeps import find_sweep, shipped, sweep_name
 from orchestrator.law import settle, status_of
+from orchestrator.records import leftovers
 from orchestrator.records.attempts import attempts, results
 from orchestrator.records.check import Problem, check
 from orchestrator.records.manifests import Sweep, law_history, read_sweep, sweep_names
@@ -203,6 +204,10 @@ def check_store(repair: bool) -> list[Problem]:
     if not store.root.is_dir():
         raise UserError(f"store {store.root}: not there")
     try:
-        return check(store, repair)
+        found = check(store, repair)
+        if repair and (count := leftovers.remove(store)):
+            print(f"{count} files that killed processes left half written were removed",
+                  file=sys.stderr)  # fmt: skip
+        return found
     except OSError as e:
         raise UserError(f"{e.filename or store.root}: {e.strerror}") from e

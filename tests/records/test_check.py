@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from pathlib import Path
 
 import pytest
 
 from orchestrator.cli import main
+from orchestrator.records.attempts import claim
 from orchestrator.records.manifests import read_sweep
 from orchestrator.records.store import Store, open_store
 from tests.tracking.scripted import planned, train
@@ -79,3 +81,35 @@ def test_a_lost_manifest_is_rebuilt_from_its_packs(records, capsys):
     assert code == 0 and len(found) == 2, found
     assert read_sweep(records, "s").members == before
     assert check(capsys) == (0, [])
+
+
+OLD = [".clock-" + "0" * 32, ".probe-" + "0" * 32, ".0001.claim.0123456789ab", ".weights.pt.new"]
+YOUNG = [
+    ".clock-" + "1" * 32,
+    ".probe-" + "1" * 32,
+    ".0002.claim.0123456789ab",
+    ".checkpoint.pt.new",
+]
+
+
+@pytest.mark.parametrize("living", [False, True])
+def test_what_killed_processes_left_is_removed_when_it_is_a_day_old(records, capsys, living):
+    """But nothing of a pack that has an owner, who may have been suspended for as long."""
+    pack, other = sorted(records.packs.iterdir())
+    if living:
+        claim(records, pack.name, {"code_version": "x"})
+    old, young = [], []
+    for folder in (records.root, records.sweeps / "s", pack, pack / "0001", other / "0001"):
+        old += [folder / name for name in OLD]
+        young += [folder / name for name in YOUNG]
+    yesterday = time.time() - 86_500
+    for path in (*old, *young):
+        path.touch()
+    for path in old:
+        os.utime(path, (yesterday, yesterday))
+    before = set(records.root.rglob("*"))
+    assert check(capsys) == (0, []) and set(records.root.rglob("*")) == before
+    assert check(capsys, "--repair") == (0, [])
+    kept = [p for p in old if living and pack in p.parents]
+    assert [p for p in old if p.exists()] == kept and all(p.exists() for p in young)
+    assert before - set(records.root.rglob("*")) == set(old) - set(kept)

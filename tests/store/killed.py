@@ -36,12 +36,12 @@ REFUSED = {
 """What a file system answers, and to what."""
 WAYS = ("killed", "worker killed", *REFUSED)
 VERBS = {
-    "plan": ("plan", "small"), "submit": ("submit", "small"), "retry": ("retry", "small"),
+    "plan": ("plan", "small"), "first": ("submit", "small"), "submit": ("submit", "small"), "retry": ("retry", "small"),
     "replan": ("retry", "small", "--replan"), "cancel": ("cancel", "small"),
     "collect": ("collect", "small", "--format", "csv"), "check": ("check", "--repair"),
     "status": ("status", "small"),
 }  # fmt: skip
-OPENED = ("submit", "retry", "replan")
+OPENED = ("first", "submit", "retry", "replan")
 """Verbs that have workers."""
 
 
@@ -98,6 +98,11 @@ def writes(folder: Path, template: Path, verb: str) -> int:
 
 def prepare(store: Path, verb: str) -> None:
     """Make the half-trained store one that the verb has something to do in."""
+    if verb == "first":  # nothing was submitted yet
+        shutil.rmtree(store)
+        return
+    if verb == "cancel":  # nobody asks for a squeue
+        shutil.rmtree(store / "jobs")
     (half,) = (p.parent for p in store.glob("packs/*/0001/checkpoint.pt"))
     if verb in ("retry", "replan"):
         end = {"status": "failed", "error": "RuntimeError: no luck today"}
