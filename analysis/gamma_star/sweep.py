@@ -154,7 +154,12 @@ def of_known_gamma(runs: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
                     f"search over the tap angle, not of the curves in ln gamma")  # fmt: skip
     kept = runs[runs["gamma"] >= 0]
     if kept.empty:
-        raise InputError("no run has a γ of 0 or above: nothing to fit")
+        size = "params" if "params" in runs.columns and runs["params"].nunique() > 1 else "depth"
+        raise InputError(
+            "no run has a γ of 0 or above: nothing to fit γ*(N) to. A law over size: "
+            f"`analysis law power TABLE --map x={size},y=val_loss`; arms and settings side by side: "
+            "`analysis arms TABLE`; two tables: `analysis compare A B`"
+        )
     return kept.reset_index(drop=True), said
 
 

@@ -40,6 +40,9 @@ def check_rows(runs: pd.DataFrame, metric: str) -> None:
             more = f" ({int(bad.sum())} such rows)" if bad.sum() > 1 else ""
             raise InputError(f"run {row['run_id']}: {why(row) if callable(why) else why}{more}")
 
+    if runs["depth"].isna().all():
+        raise InputError("no run has a depth (a model of one's own?): `analysis law power TABLE --map "
+                         "x=params,y=val_loss` fits a law over its sizes")  # fmt: skip
     status = runs["status"]
     refuse(~status.isin(STATUSES), lambda r: f"status {r['status']!r} is none of {STATUSES}")
     refuse(runs["arm"].isna(), "has no arm")

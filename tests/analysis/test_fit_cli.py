@@ -75,6 +75,11 @@ BAD = {
     "mixed budgets": (mixed("steps", (400, 800)), "mixes budgets"),
     "mixed vocabularies": (mixed("chance", (1 / 32, 1 / 16)), "'chance'"),
     "learned gamma only": (small().assign(gamma=np.nan), "nothing to fit"),
+    "no gamma, what to use": (small().assign(gamma=np.nan), "`analysis law power TABLE --map x=depth"),
+    "no gamma, several sizes": (
+        small().assign(gamma=np.nan, params=lambda t: 100 * t["depth"]), "x=params,y=val_loss",
+    ),
+    "no depth": (small().assign(depth=np.nan), "fits a law over its sizes"),
 }  # fmt: skip
 
 
