@@ -14,12 +14,11 @@ from scipy import stats
 from analysis.errors import InputError
 from analysis.forms import isoflop
 from analysis.forms.choices import Choices
+from analysis.forms.isoflop_spread import LEAST, over_units, resampled, rolled_out
 from analysis.forms.verdict import bounded
-from analysis.stats.roll_out import roll_out
 from analysis.tables.laws_json import Law, Parameter
 
 CURVES = {"spline": "a smoothing spline (REML)", "parabola": "a parabola (Hoffmann et al. 2022)"}
-LEAST = 4  # interior optima that an interval needs
 
 
 def isoflop_law(
@@ -48,7 +47,7 @@ def isoflop_law(
     x = np.log([b.flops for b in found.budgets])[exact]
     y = np.array([b.minimum.x for b in found.budgets if b.minimum.kind == "interior"])
     if bootstrap:
-        samples = _resampled(found, x, y, exact, bootstrap, choices.seed)
+        samples = resampled(found, x, y, exact, bootstrap, choices.seed)
         ends_a, ends_b = np.quantile(samples, [(1 - level) / 2, (1 + level) / 2], axis=0).T
     reasons = unidentified(int(exact.sum()), ends_a, ends_b)
     told = exact.sum() >= LEAST
@@ -130,39 +129,6 @@ def isoflop_law(
     return law, found
 
 
-def over_units(
-    columns: dict[str, np.ndarray], size: str, minimum: str, unit: np.ndarray, level: float
-) -> tuple[float, float]:
-    """Half-widths of ln coefficient and exponent by the jackknife over units, whose rows stand at
-    several budgets; infinite where leaving one out leaves no slope."""
-    drawn = []
-    for left_out in range(int(unit.max()) + 1):
-        kept = unit != left_out
-        try:
-            found = isoflop.fit(*(columns[n][kept] for n in ("C", size, "L")), size, level, minimum)
-        except InputError:
-            return np.inf, np.inf
-        drawn.append(found.line.coefficients)
-    drawn = np.array(drawn)
-    count = len(drawn)
-    variance = (count - 1) / count * ((drawn - drawn.mean(0)) ** 2).sum(0)
-    reach = float(stats.t.ppf(0.5 + level / 2, count - 1))
-    return tuple(float(v) for v in reach * np.sqrt(variance))
-
-
-def rolled_out(found: isoflop.IsoflopFit) -> dict[str, Any] | None:
-    """Every budget's best size predicted from the smaller budgets: steps and the rms error of ln size;
-    None with too few. An optimum that is a bound is no target."""
-    optima, log_c = isoflop.optima_of(found.budgets)
-    steps = roll_out(optima, isoflop.design_at(log_c), log_c, LEAST)
-    if not steps:
-        return None
-    shown = [{"C": float(np.exp(log_c[s.at])), "error": s.error, "inside": s.inside} for s in steps]
-    return {"variable": "C", "steps": shown,
-            "rms": float(np.sqrt(np.mean([s.error**2 for s in steps]))),
-            "inside": sum(s.inside for s in steps)}  # fmt: skip
-
-
 def _exp(value: float) -> np.ndarray:
     with np.errstate(over="ignore"):  # `bounded` says what an infinite value means
         return np.exp(value)
@@ -178,21 +144,6 @@ def _bend(x: np.ndarray, y: np.ndarray) -> float | None:
     rest = y - design @ beta
     error = np.sqrt(rest @ rest / (x.size - 3) * np.linalg.inv(design.T @ design)[2, 2])
     return float(2 * stats.t.sf(abs(beta[2]) / max(error, 1e-300), x.size - 3))
-
-
-def _resampled(found, x, y, exact, count, seed) -> np.ndarray:
-    """(count, 2) of (intercept, slope): budgets drawn anew, each optimum within its own error."""
-    random = np.random.default_rng(seed)
-    sd = np.array([b.minimum.sd or 0.0 for b in found.budgets])[exact]
-    weight = 1 / (sd**2 + found.line.tau**2 + 1e-12)
-    result = []
-    while len(result) < count:
-        at = random.integers(0, x.size, x.size)
-        if np.unique(x[at]).size < 3:
-            continue
-        slope, intercept = np.polyfit(x[at], y[at], 1, w=np.sqrt(weight[at]))
-        result.append((intercept, slope))
-    return np.array(result)
 
 
 def unidentified(interior: int, *ends) -> dict[str, str]:

@@ -14,6 +14,7 @@ from analysis.gamma_star.pilot import of_fits, planned_as
 from analysis.gamma_star.precision import half_widths
 from analysis.gamma_star.records import Optimum
 from analysis.stats.censored_line import Regression
+from analysis.text import number
 
 TIMES = (1, 2, 4, 8, 16)
 SHOWN = (2, 4)
@@ -48,8 +49,10 @@ def more_runs(
 def more_sentence(more: dict[str, Any]) -> str:
     """The half-widths in words."""
     now = more["half"]["1"]
-    parts = ", ".join(f"± {more['half'][str(m)]:.2g} with {m * more['seeds']}" for m in SHOWN)
-    said = f"b is known to ± {now:.2g} with {more['seeds']} seeds; it would be to {parts}"
+    parts = ", ".join(
+        f"± {number(more['half'][str(m)], 2)} with {m * more['seeds']}" for m in SHOWN
+    )
+    said = f"b is known to ± {number(now, 2)} with {more['seeds']} seeds; about {parts}"
     if more["half"][str(SHOWN[-1])] > 0.8 * now and more["depth_sd"] > 0:
         said += f": the depths differ by {100 * more['depth_sd']:.0f} % beyond the law, more depths tell more"
     return said
@@ -61,7 +64,7 @@ def needed(more: dict[str, Any]) -> str:
     if not low <= 0 <= high:
         return ""
     enough = [m for m in TIMES if more["half"][str(m)] < abs(b)]
-    half = f"at this noise b would need to be beyond ± {more['half']['1']:.2g} to be told from 0"
+    half = f"at this noise b would need to be beyond ± {number(more['half']['1'], 2)} to be told from 0"
     if enough:
-        return f"; {half}, or about {enough[0] * more['seeds']} seeds where it is {b:.2g}"
-    return f"; {half}; no number of seeds at these depths tells a b of {b:.2g}"
+        return f"; {half}, or about {enough[0] * more['seeds']} seeds where it is {number(b, 2)}"
+    return f"; {half}; no number of seeds at these depths tells a b of {number(b, 2)}"
