@@ -1,74 +1,110 @@
-"""A second stage as the text of a sweep file: small, because it inherits the tuning sweep."""
+"""A second stage as the text of a sweep file that stands alone: it says every setting that the tuning
+runs shared and what makes each arm, so that it composes to their configs with new rates and seeds.
+"""
 
 from __future__ import annotations
 
+import json
 import re
 
 import pandas as pd
+import yaml
 
 from analysis.errors import InputError
 from analysis.gamma_star.second_stage import Tuned, by_gamma
+from analysis.tables.settings import PLAIN, SINGLE, Settings, value
 from analysis.tables.table import Table
 
-# What the grid sets itself; the other columns of the config come with the tuning sweep.
-SET = ("model.depth", "optim.lr", "seed", "seed_init", "seed_data")
+GAMMAS = ("model.momentum.gamma", "model.gamma")
+"""Where our model has its gamma, and one of a user's own."""
+SWEPT = (*GAMMAS, "optim.lr", "model.depth")
+"""What the grids set themselves."""
 SAME = 1.1  # rates within this factor are one: gamma = 0 then stands in its depth's grid
 
 
-def overridden(runs: pd.DataFrame) -> set[str]:
-    """The columns that a sweep's own grid varies besides momentum, rate and seed: of all its rows,
-    also those that --where leaves out, since the file inherits that sweep."""
-    own = [
-        c
-        for c in runs.columns
-        if c == "task" or c.startswith(("model.", "optim.", "task.", "budget."))
-    ]
-    own = [c for c in own if not c.startswith("model.momentum.") and c not in SET]
-    return {c for c in own if runs[c].map(str).nunique() > 1 and c != "task._target_"}
+class Quoting(yaml.SafeDumper):
+    """Texts in quotes but for plain words: Hydra reads some that YAML does not (1e-3) as numbers."""
 
 
-def render(table: Table, chosen: list[Tuned], seeds: str, name: str | None,
-           varying: set[str]) -> str:  # fmt: skip
-    """The file: a comment on each choice, then the tuning grid and one grid a choice.
+Quoting.add_representer(
+    str,
+    lambda dumper, text: dumper.represent_scalar(
+        "tag:yaml.org,2002:str", text, style=None if PLAIN.fullmatch(text) else '"'
+    ),
+)
 
-    varying: what `overridden` found; seeds: "0-7" or "8". Raises InputError where seeds were tuned
-    on or can't be read.
+
+class Grid(dict):
+    """One entry of a union of grids, on one line of the file."""
+
+
+Quoting.add_representer(
+    Grid,
+    lambda dumper, grid: dumper.represent_mapping("tag:yaml.org,2002:map", grid, flow_style=True),
+)
+
+
+def render(table: Table, chosen: list[Tuned], seeds: str, name: str | None) -> str:
+    """The file: a comment on each choice, the settings, then the tuning runs' grids and one grid a
+    choice.
+
+    seeds: "0-7" or "8". Raises InputError where seeds were tuned on or can't be read, and where the
+    table does not say what its runs were.
     """
+    runs = by_gamma(table.runs)
     tuned_on = sorted(int(s) for s in table.runs["seed"].unique())
     fresh = span(seeds)
     both = sorted(set(fresh) & set(tuned_on))
     if both:
         raise InputError(f"--seeds {seeds}: seed {both[0]} was tuned on; name fresh ones")
-    if not re.fullmatch(r"[\w.-]+", table.sweep):
-        raise InputError(
-            f"{table.path}: its rows belong to {table.sweep!r}; tune one sweep's table"
-        )
+    settings = Settings(runs, SWEPT, table.where is not None)
+    law = {k: v for k, v in vars(table.primary).items() if v is not None}
+    content = {
+        "defaults": ["config", *_defaults(settings), "_self_"],
+        "sweep": {"name": name, "law": {**law, "tuning_seeds": tuned_on}},
+        **settings.shared,
+        "hydra": {"sweeper": {"grids": [
+            *map(Grid, tuning_grids(runs, settings)),
+            *map(Grid, main_grids(runs, settings, chosen, fresh)),
+        ]}},
+    }  # fmt: skip
+    text = yaml.dump(
+        content, Dumper=Quoting, sort_keys=False, allow_unicode=True, default_flow_style=None,
+        width=10**6,
+    )  # fmt: skip
+    return "\n".join([*comments(table, chosen, tuned_on), text])
+
+
+def _defaults(settings: Settings) -> list[dict[str, str | None]]:
+    """Groups that the file's own settings replace whole."""
+    sections = [k for k in settings.shared if k not in SINGLE and not k.startswith("seed")]
+    return [{f"override {section}": None} for section in sections]
+
+
+def comments(table: Table, chosen: list[Tuned], tuned_on: list[int]) -> list[str]:
+    """What was chosen, and where it rests on an edge of what was tuned."""
     wide = table.runs["width"].nunique() > 1
     lines = [
-        f"# Second stage of {table.sweep}, by `analysis tune` from {table.path.name}: per arm and depth",
+        f"# Second stage of {shown(table.sweep)}, by `analysis tune` from {shown(table.path.name)}: per arm and depth",
         f"# the rate that seeds {', '.join(map(str, tuned_on))} want at the gamma of the best",
-        f"# {table.primary.metric}, and gammas about it on fresh seeds; gamma = 0 at the rate it wants.",
-        "# The first grids are the tuning sweep's own.",
+        f"# {shown(table.primary.metric)}, and gammas about it on fresh seeds; gamma = 0 at the rate it wants.",
+        "# The first grids are the tuning runs' own, which are not trained again.",
     ]
     absent = [arm for arm in table.runs["arm"].unique() if arm not in {c.arm for c in chosen}]
     if absent:
-        lines.append(f"# Left out, having no scan over gamma > 0: {', '.join(absent)}")
+        lines.append(f"# Left out, having no scan over gamma > 0: {', '.join(map(shown, absent))}")
     for c in chosen:
         best = "no optimum" if c.gamma is None else f"gamma* ~ {c.gamma:.3g}"
         place = f"depth {c.depth}" + (f", width {c.width}" if wide else "")
         zero = "" if c.zero_lr is None else f" (gamma = 0 wants {c.zero_lr:g})"
-        lines.append(f"#   {c.arm}, {place}: {best}, lr {c.lr:g}{zero}")
+        lines.append(f"#   {shown(c.arm)}, {place}: {best}, lr {c.lr:g}{zero}")
         lines += [f"#     {note}" for note in c.notes]
-    lines += ["defaults:", f"  - {table.sweep}", "  - _self_", "", "sweep:",
-              f"  name: {name or 'null'}", "  law:", f"    tuning_seeds: {tuned_on}", "",
-              "hydra:", "  sweeper:", "    grids:"]  # fmt: skip
-    for grid in [
-        *tuning_grids(table.runs, varying),
-        *main_grids(table.runs, chosen, fresh, varying),
-    ]:
-        body = ", ".join(f"{key}: {value}" for key, value in grid.items())
-        lines.append(f"      - {{{body}}}")
-    return "\n".join(lines) + "\n"
+    return lines
+
+
+def shown(label: str) -> str:
+    """A label that keeps to its line of a comment."""
+    return label if label.isprintable() else json.dumps(label)
 
 
 def span(text: str) -> list[int]:
@@ -79,11 +115,12 @@ def span(text: str) -> list[int]:
     return list(range(int(match[1]), int(match[2] or match[1]) + 1))
 
 
-def main_grids(runs: pd.DataFrame, chosen: list[Tuned], seeds: list[int], varying: set[str]):
+def main_grids(runs: pd.DataFrame, settings: Settings, chosen: list[Tuned], seeds: list[int]):
     """The fresh seeds: each choice's gammas at its rate; gamma = 0 at its own."""
-    at = f"'range({seeds[0]},{seeds[-1] + 1})'"
+    at = f"range({seeds[0]},{seeds[-1] + 1})"
     for c in chosen:
-        place = {"model/momentum": c.arm, **shape_of(runs, c.arm, c.width, c.depth, varying)}
+        rows = cell(runs, c.arm, c.width, c.depth)
+        place = model_of(rows, settings)
         zero = c.zero_lr  # None: the tuning sweep trains plain attention in another arm
         if zero is None:
             grids = [(c.gammas, c.lr)]
@@ -92,54 +129,53 @@ def main_grids(runs: pd.DataFrame, chosen: list[Tuned], seeds: list[int], varyin
         else:
             grids = [((0.0,), zero), (c.gammas, c.lr)]
         for gammas, lr in grids:
-            yield {**place, "model.momentum.gamma": listed(gammas), "optim.lr": exact(lr),
-                   "seed": at}  # fmt: skip
+            yield {**place, gamma_key(rows): listed(gammas), "optim.lr": exact(lr), "seed": at}
 
 
-def tuning_grids(runs: pd.DataFrame, varying: set[str]):
+def tuning_grids(runs: pd.DataFrame, settings: Settings):
     """The table's own runs as products; (arm, depth)s and gammas of the same rates share one."""
-    rows: dict[tuple, list] = {}
-    cells = by_gamma(runs).groupby(["arm", "width", "depth", "gamma"], sort=False)
-    rated: dict[tuple, dict[tuple, list[float]]] = {}
-    for (arm, width, depth, gamma), part in cells:
-        product = (tuple(sorted(part["lr"].unique())), tuple(sorted(part["seed"].unique())))
-        rated.setdefault((arm, width, depth), {}).setdefault(product, []).append(gamma)
-    for (arm, width, depth), products in rated.items():
-        for (rates, seeds), gammas in products.items():
-            rows.setdefault((arm, width, tuple(sorted(gammas)), rates, seeds), []).append(depth)
-    for (arm, width, gammas, rates, seeds), depths in rows.items():
-        shapes = [shape_of(runs, arm, width, d, varying) for d in sorted(depths)]
-        alike = all({**s, "model.depth": 0} == {**shapes[0], "model.depth": 0} for s in shapes)
-        if alike:
-            shapes = [{**shapes[0], "model.depth": listed(sorted(depths))}]
-        for shape in shapes:
-            yield {"model/momentum": arm, **shape, "model.momentum.gamma": listed(gammas),
-                   "optim.lr": listed(rates), "seed": listed(seeds)}  # fmt: skip
+    grids: dict[tuple, list[int]] = {}
+    for (arm, width, depth), rows in runs.groupby(["arm", "width", "depth"], sort=False):
+        place = model_of(rows, settings)
+        del place["model.depth"]
+        products: dict[tuple, list[float]] = {}
+        for gamma, part in rows.groupby("gamma", sort=False):
+            rates: dict[tuple, list[float]] = {}
+            for lr, runs_at in part.groupby("lr"):
+                rates.setdefault(tuple(sorted(runs_at["seed"])), []).append(lr)
+            for seeds, alike in rates.items():
+                products.setdefault((tuple(alike), seeds), []).append(gamma)
+        for (alike, seeds), gammas in products.items():
+            swept = {gamma_key(rows): listed(sorted(gammas)), "optim.lr": listed(alike),
+                     "seed": listed(seeds)}  # fmt: skip
+            key = (arm, width, tuple(place.items()), tuple(swept.items()))
+            grids.setdefault(key, []).append(depth)
+    for (_, _, place, swept), depths in grids.items():
+        yield {**dict(place), "model.depth": listed(sorted(depths)), **dict(swept)}
 
 
-def shape_of(
-    runs: pd.DataFrame, arm: str, width: int, depth: int, varying: set[str]
-) -> dict[str, object]:
-    """The overrides that make a cell's model: depth, width, and what else varies over the table."""
-    part = runs[(runs["arm"] == arm) & (runs["width"] == width) & (runs["depth"] == depth)]
-    found: dict[str, object] = {"model.depth": depth}
-    for column in runs.columns:
-        if column in varying:
-            if part[column].map(str).nunique() > 1:
-                raise InputError(f"arm {arm}, depth {depth}: {column} varies within it; split the "
-                                 "table with --where")  # fmt: skip
-            value = part[column].iloc[0]
-            if pd.isna(value) and column.startswith("task."):
-                continue  # another task's
-            said = exact(value) if isinstance(value, float) else value
-            found[column] = "null" if pd.isna(value) else said
-    return found
+def cell(runs: pd.DataFrame, arm: str, width: int, depth: int) -> pd.DataFrame:
+    """The rows of one arm, width and depth."""
+    return runs[(runs["arm"] == arm) & (runs["width"] == width) & (runs["depth"] == depth)]
+
+
+def model_of(rows: pd.DataFrame, settings: Settings) -> dict[str, str]:
+    """The overrides that make a cell's model, its depth among them."""
+    depth = int(rows["depth"].iloc[0])
+    place = settings.of(rows, f"arm {rows['arm'].iloc[0]}, depth {depth}")
+    return {**place, "model.depth": str(depth)}
+
+
+def gamma_key(rows: pd.DataFrame) -> str:
+    """The setting that holds a cell's gamma."""
+    return next(
+        (k for k in GAMMAS if k in rows.columns and value(rows[k].iloc[0]) is not None), GAMMAS[0]
+    )
 
 
 def listed(values) -> str:
-    """One value plainly, several as a quoted comma list, which is Hydra's grammar."""
-    said = [exact(v) for v in values]
-    return said[0] if len(said) == 1 else f"'{','.join(said)}'"
+    """Values as a comma list, which is Hydra's grammar."""
+    return ",".join(exact(v) for v in values)
 
 
 def exact(value: float) -> str:

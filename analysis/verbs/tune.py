@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 
+from analysis.errors import InputError
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags."""
@@ -19,12 +21,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(given: argparse.Namespace) -> int:
     """Choose and print; returns the exit status."""
     from analysis.gamma_star.second_stage import second_stage
-    from analysis.show.sweep_file import overridden, render
-    from analysis.tables.read import read_frame
+    from analysis.show.sweep_file import render
     from analysis.tables.table import load
 
     table = load(given.table, where=given.where)
-    every, _ = read_frame(table.path)
     chosen = second_stage(table, given.points)
-    sys.stdout.write(render(table, chosen, given.seeds, given.name, overridden(every)))
+    try:
+        text = render(table, chosen, given.seeds, given.name)
+    except InputError as error:
+        raise InputError(f"{table.path}: {error}") from None
+    sys.stdout.write(text)
     return 0

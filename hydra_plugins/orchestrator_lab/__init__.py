@@ -14,7 +14,7 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.launcher import Launcher
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from orchestrator.bases import bases
 
@@ -53,7 +53,7 @@ class GridSweeper(Sweeper):
     def __init__(
         self, params: dict[str, Any] | None = None, grids: list[dict[str, Any]] | None = None
     ) -> None:
-        self.params, self.grids = params, grids
+        """Both are read from the config (`sweep`)."""
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
@@ -66,9 +66,11 @@ class GridSweeper(Sweeper):
         from orchestrator.launch.compose import grid, grids
 
         parser = OverridesParser.create(config_loader=self.loader)
+        # what the constructor got was resolved already: reading it again would unescape it twice
+        file = OmegaConf.to_container(self.config.hydra.sweeper, resolve=True)
         jobs = [
             grid(parser.parse_overrides([*words, *arguments]))
-            for words in grids(self.params, self.grids)
+            for words in grids(file["params"], file.get("grids"))
         ]
         return self.verb.union(self.loader, self.config, jobs)
 

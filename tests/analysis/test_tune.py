@@ -17,6 +17,8 @@ from analysis.cli import main
 from analysis.gamma_star.learning_rate import choose
 from analysis.gamma_star.second_stage import second_stage
 from analysis.tables.table import load
+from orchestrator.config import run_config
+from orchestrator.describe import describe
 from tests.worlds import CHANCE, loss
 
 COARSE = (0.0, 0.05, 0.2, 0.8, 3.2)
@@ -55,12 +57,22 @@ def value(arm, depth, gamma, lr, rng):
     return loss(x, top, depth, "skewed")[0] * np.exp(0.4 * np.log(lr / wanted(depth)) ** 2 + noise)
 
 
+NORM = {"raw": "raw", "norm_matched": "matched"}
+
+
 def frame(cells) -> pd.DataFrame:
+    """Rows as collect writes them: the run's description, and a made-up result."""
     rng = np.random.default_rng(0)
-    rows = [(*cell, value(*cell[:4], rng)) for cell in cells]
-    out = pd.DataFrame(rows, columns=["arm", "depth", "gamma", "lr", "seed", "val_loss"])
-    return out.assign(run_id=[f"r{i}" for i in range(len(out))], task="recall", width=32,
-                      chance=CHANCE, status="completed", steps=400, tokens=1000)  # fmt: skip
+    rows = []
+    for arm, depth, gamma, lr, seed in cells:
+        momentum = {"arm": arm, "norm": NORM[arm], "gamma": gamma}
+        run = run_config(
+            {"task": {"_target_": "orchestrator.tasks.recall.Recall", "pairs": 5},
+             "model": {"depth": depth, "momentum": momentum}, "optim": {"lr": lr}, "budget": {"curve_sequences": 64},
+             "seed": seed}
+        )  # fmt: skip
+        rows.append({**describe(run, arm, seed), "val_loss": value(arm, depth, gamma, lr, rng)})
+    return pd.DataFrame(rows).assign(chance=CHANCE, status="completed", steps=400, tokens=1000)
 
 
 def tuning(rates=RATES) -> pd.DataFrame:
@@ -120,7 +132,7 @@ def expand(text: str) -> list[tuple]:
             return said.split(",")
 
         cells += [(a, int(d), float(g), float(r), int(s)) for a, d, g, r, s in itertools.product(
-            *map(values, ("model/momentum", "model.depth", "model.momentum.gamma", "optim.lr",
+            *map(values, ("model.momentum.arm", "model.depth", "model.momentum.gamma", "optim.lr",
                           "seed")))]  # fmt: skip
     return cells
 
@@ -128,7 +140,8 @@ def expand(text: str) -> list[tuple]:
 def test_its_table_shows_that_the_rates_were_tuned(tmp_path, capsys):
     assert main(["tune", str(saved(tuning(), tmp_path)), "--name", "mini"]) == 0
     text = capsys.readouterr().out
-    assert yaml.safe_load(text)["sweep"] == {"name": "mini", "law": {"tuning_seeds": [100]}}
+    law = {"name": "gamma_star", "metric": "val_loss", "tuning_seeds": [100]}
+    assert yaml.safe_load(text)["sweep"] == {"name": "mini", "law": law}
     cells = expand(text)
     assert len(cells) == len(set(cells)) == 150 + 2 * 3 * 7 * 8
     runs = frame(cells)
@@ -196,5 +209,16 @@ def test_what_the_tuning_sweep_varies_is_set_though_where_chose_it(tmp_path, cap
     far["run_id"] = "far" + far["run_id"]
     path = saved(pd.concat([near, far], ignore_index=True), tmp_path)
     assert main(["tune", str(path), "--where", "`model.rope_base` == 100"]) == 0
-    grids = yaml.safe_load(capsys.readouterr().out)["hydra"]["sweeper"]["grids"]
-    assert {g["model.rope_base"] for g in grids} == {100}
+    file = yaml.safe_load(capsys.readouterr().out)
+    assert file["model"]["rope_base"] == 100
+    assert not any("model.rope_base" in g for g in file["hydra"]["sweeper"]["grids"])
+
+
+def test_a_table_that_does_not_say_what_its_runs_were(tmp_path, capsys):
+    runs = tuning()
+    path = saved(runs.drop(columns=[c for c in runs if "." in c]), tmp_path)
+    assert main(["tune", str(path)]) == 2
+    assert capsys.readouterr().err == (
+        f"analysis: {path}: lacks the column 'task._target_': what its runs were can't be said "
+        "again; give a table of `orchestrator collect`\n"
+    )
