@@ -84,18 +84,21 @@ def test_a_users_own_group_file_is_an_option(store, capsys):
          "model.depth=2", "optim.lr=1e-5"],
         ["task=induction", "model/momentum=shift", "optim.clip=null", "precision=64-true",
          "seed=5", "seed_data=7", "model.rope_base=null", "budget.curve_sequences=null"],
+        *([f"model.momentum.arm={label}"] for label in (
+            "'1e-3'", "'null'", r"'a\${seed}'", "'it: is, [mine]'", "' #x'", "'yes'", "'γ\n'")),
     ],
 )  # fmt: skip
 def test_a_runs_config_is_that_run(store, tiny, capsys, words):
     small = [w for w in tiny if not w.startswith("task")]
     assert says(capsys, "train", *small, *words)[0] == 0
-    (run_id,) = [r for pack in all_packs(open_store()) for r in pack.run_ids]
+    (pack,) = all_packs(open_store())
+    (run_id,) = pack.run_ids
     code, text, _ = says(capsys, "config", run_id[:6])
     assert code == 0
     Path("again.yaml").write_text(text)
     found: list = []
     run_hydra(Path("again.yaml"), [], found.extend)
-    assert [e.run.run_id for e in found] == [run_id]
+    assert [(e.run.run_id, e.run.arm) for e in found] == [(run_id, pack.runs[0].arm)]
     code, out, _ = says(capsys, "plan", "./again.yaml", "--json")
     assert code == 0 and json.loads(out)["counts"] == {"completed": 1}
     assert json.loads(says(capsys, "config", run_id, "--json")[1])["model"]["width"] == 16
