@@ -169,7 +169,8 @@ def model_of(rows: pd.DataFrame, settings: Settings) -> dict[str, str]:
 def gamma_key(rows: pd.DataFrame) -> str:
     """The setting that holds a cell's gamma."""
     return next(
-        (k for k in GAMMAS if k in rows.columns and value(rows[k].iloc[0]) is not None), GAMMAS[0]
+        (k for k in GAMMAS if k in rows.columns and value(rows[k].iloc[0], k) is not None),
+        GAMMAS[0],
     )
 
 

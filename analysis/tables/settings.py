@@ -55,7 +55,7 @@ class Settings:
         varying = [c for c in alone if runs[c].map(str).nunique() > 1]
         self.varying = [c for c in varying if c not in swept]
         self.swept = swept
-        tree = {c: value(runs[c].iloc[0]) for c in alone}
+        tree = {c: value(runs[c].iloc[0], c) for c in alone}
         ours = tree.get("model._target_", "") is None
         tree = {c: v for c, v in tree.items() if not (c == "model._target_" and ours)}
         self.shared: dict[str, Any] = {}
@@ -87,12 +87,12 @@ class Settings:
     def _one(self, rows: pd.DataFrame, column: str, where: str) -> Any:
         if rows[column].map(str).nunique() > 1:
             raise InputError(f"{where}: {column} varies within it; split the table with --where")
-        return value(rows[column].iloc[0])
+        return value(rows[column].iloc[0], column)
 
     def _foreign(self, rows: pd.DataFrame, column: str) -> bool:
         """Whether a null means that the class of these rows has no such setting, or its default."""
         target = f"{column.partition('.')[0]}._target_"
-        if column == target or (column in NULLABLE and value(rows[target].iloc[0]) is None):
+        if column == target or (column in NULLABLE and value(rows[target].iloc[0], target) is None):
             return column == target
         mine = self.runs[target].map(str) == str(rows[target].iloc[0])
         return bool(self.runs[column][mine].isna().all())
@@ -111,10 +111,10 @@ def _seeds(runs: pd.DataFrame) -> dict[str, Any]:
     return out
 
 
-def value(cell: Any) -> Any:
-    """A cell as the setting that it shows: lists stand in it as JSON."""
+def value(cell: Any, column: str) -> Any:
+    """A cell as the setting that it shows: lists stand in it as JSON, but an arm is always a text."""
     if isinstance(cell, str):
-        if cell[:1] in "[{" and cell:
+        if cell.startswith(("[", "{")) and column != "model.momentum.arm":
             try:
                 return json.loads(cell)
             except ValueError:

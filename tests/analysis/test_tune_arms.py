@@ -44,6 +44,13 @@ labels = st.one_of(
                      "range(1,3)", "a: b", "\\${x}", "[red]x", "\u2028", "~", "%s", "@x"]),
     st.text(st.characters(exclude_categories=["Cs"]), max_size=8),
 )  # fmt: skip
+
+
+def no_list(text: str) -> bool:
+    """Whether a setting's text can't be taken for a list, which stands in a table as JSON."""
+    return not text.startswith(("[", "{"))
+
+
 momenta = st.fixed_dictionaries(
     {"streams": st.sampled_from(["qk", "k", "q", "kq", "qkv"]),
      "norm": st.sampled_from(["raw", "matched", "gain_only"]),
@@ -56,7 +63,7 @@ ours = st.fixed_dictionaries(
     {"momentum": momenta, "attention": st.sampled_from([None, None, "mine.attend"]),
      "mlp_ratio": st.sampled_from([0.0, 2.5]), "rope_base": st.sampled_from([1e4, None])}
 )  # fmt: skip
-theirs = st.fixed_dictionaries({"_target_": st.just("mine.Net"), "note": labels})
+theirs = st.fixed_dictionaries({"_target_": st.just("mine.Net"), "note": labels.filter(no_list)})
 optims = st.sampled_from(
     [{}, {}, {"clip": None}, {"_target_": "orchestrator.optimizers.lion.Lion", "beta1": 0.8}]
 )
@@ -109,7 +116,7 @@ def composed(path: Path) -> dict[str, RunConfig]:
 def test_random_arms(store, capsys):
     Path("mine.py").write_text(PARTS)
 
-    @settings(max_examples=12, deadline=None, phases=[Phase.generate], database=None)
+    @settings(max_examples=12, deadline=None, phases=[Phase.generate], derandomize=True)
     @given(arms, tasks, shared)
     def holds(drawn, task, common):
         runs: dict[str, RunConfig] = {}
