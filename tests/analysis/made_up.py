@@ -56,7 +56,7 @@ def curve(depth: int, kind: str, seeds: int = 3, diverged: int = 0) -> DepthCurv
         fitted,
         fitted * 0.85,
         fitted * 1.18,
-        pd.DataFrame(rows),
+        pd.DataFrame(rows).assign(y=lambda r: np.log(r["value"])),
         3.0,
         optimum,
         "skew",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,6 +15,7 @@ from analysis.show import figures as of_sweep
 from analysis.show.figures import style
 from analysis.show.figures.forensics import figures
 from analysis.tables.probe import of_table
+from analysis.tables.table import Primary, Table
 from tests.analysis import made_up
 
 OMEGA = np.linspace(0, np.pi, 129)
@@ -90,10 +92,15 @@ def probed(tmp_path):
     return tmp_path / "table.parquet"
 
 
+def at(path: Path) -> Table:
+    runs = tables()["bands"][["run_id", "gamma"]].drop_duplicates()
+    return Table(path, runs, "s", Primary(), len(runs))
+
+
 def test_figures_are_drawn_where_the_probe_lies_beside_the_table(probed, tmp_path):
     result = made_up.result([made_up.arm("raw", {1: "right"}, line=False)])
     paths = of_sweep.write(
-        of_sweep.of_table(probed, result), tmp_path / "figures", say=lambda line: None
+        of_sweep.of_table(at(probed), result), tmp_path / "figures", say=lambda line: None
     )
     names = {p.name for p in paths if p.name.startswith("forensics_") and p.suffix == ".png"}
     of_arms = {
@@ -103,7 +110,7 @@ def test_figures_are_drawn_where_the_probe_lies_beside_the_table(probed, tmp_pat
     }
     assert names == of_arms | {f"forensics_{kind}.png" for kind in (
         "overlap", "prefix_matching", "copying", "causal")}  # fmt: skip
-    elsewhere = of_sweep.of_table("unused/table.parquet", result)
+    elsewhere = of_sweep.of_table(at(Path("unused/table.parquet")), result)
     assert not any("forensics" in name for name in elsewhere)
 
 

@@ -36,7 +36,7 @@ def figures(result: FitResult) -> dict[str, Figure | str]:
         specification,
         training_time,
     )
-    from analysis.show.figures.style import mark, slug, styled
+    from analysis.show.figures.style import slug, styled
 
     drawn: dict[str, Figure | str] = {}
     with styled():
@@ -53,20 +53,43 @@ def figures(result: FitResult) -> dict[str, Figure | str]:
         drawn["divergence"] = divergence.draw(result)
         for arm, fit in result.arms.items():
             drawn[f"residuals_{slug(arm)}"] = residuals.draw(fit)
-        if result.provenance.get("status") == "exploratory":
+    return marked(drawn, result)
+
+
+def marked(drawn: dict[str, Figure | str], result: FitResult) -> dict[str, Figure | str]:
+    """The same, with what is exploratory said across the head of each."""
+    from analysis.show.figures.style import mark, styled
+
+    if result.provenance.get("status") == "exploratory":
+        with styled():
             for figure in drawn.values():
                 if not isinstance(figure, str):
                     mark(figure, result.provenance["sentence"])
     return drawn
 
 
+def of_training(table: Table, result: FitResult) -> dict[str, Figure | str]:
+    """The metric over training: the runs of each arm that its curves in γ rest on, or that were lost."""
+    from analysis.show.figures import training
+    from analysis.show.figures.style import slug, styled
+
+    drawn: dict[str, Figure | str] = {}
+    with styled():
+        for arm, fit in result.arms.items():
+            seen = [c.observed for c in fit.curves]
+            kept = {r for o in seen for r in o["run_id"][o["used"] | (o["status"] != "completed")]}
+            runs = table.runs[table.runs["run_id"].isin(kept)]
+            drawn[f"training_{slug(arm)}"] = training.draw(runs, table.curves, result.metric, arm)
+    return marked(drawn, result)
+
+
 def of_table(table: Table, result: FitResult) -> dict[str, Figure | str]:
-    """All figures of one table and its fit, and of the probe that lies beside it."""
+    """All figures of one table and its fit: of training too, and of the probe that lies beside it."""
     from analysis.show.figures.forensics import figures as of_forensics
     from analysis.show.figures.style import styled
     from analysis.tables.probe import of_table as probe_of
 
-    drawn, probed = figures(result), probe_of(table)
+    drawn, probed = {**figures(result), **of_training(table, result)}, probe_of(table)
     if probed is not None:
         with styled():
             drawn |= of_forensics(probed)

@@ -36,18 +36,19 @@ def _task(arms: Arms, task: str) -> Figure:
     for spare in flat[len(places) :]:
         spare.remove()
     wide = len({w for w, _ in places}) > 1
-    for index, (ax, place) in enumerate(zip(flat, places, strict=False)):
+    limits = _limits(rows, arms.metric)
+    for ax, place in zip(flat, places, strict=False):
         mine = {r["arm"]: r for r in rows if (r["width"], r["depth"]) == place}
-        _panel(ax, mine, names, arms)
+        _panel(ax, mine, names, arms, limits)
         ax.set_title(f"depth {place[1]}" + (f", width {place[0]}" if wide else ""))
-        if index + columns >= len(places):
-            ax.set_xlabel(style.metric_label(arms.metric))
+    for ax in style.lowest(flat[: len(places)], columns):
+        ax.set_xlabel(style.metric_label(arms.metric))
     flat[0].set_yticks(range(len(names)), names)
     flat[0].set_ylim(len(names) - 0.4, -0.6)
     if arms.metric != "accuracy":
         flat[0].set_xscale("log")
-        means = [r[arms.metric] for r in rows]
-        flat[0].set_xlim(min(means) / ROOM, max(means) * ROOM)  # a bar may run out of it
+    flat[0].set_xlim(*limits)
+    if arms.metric != "accuracy":
         style.log_ticks(flat[0], "x")
     black = style.COLOURS[0]
     style.legend(fig, [
@@ -60,7 +61,15 @@ def _task(arms: Arms, task: str) -> Figure:
     return fig
 
 
-def _panel(ax, mine: dict, names: list[str], arms: Arms) -> None:
+def _limits(rows: list[dict], metric: str) -> tuple[float, float]:
+    """What the means span, with room; a bar that runs out of it ends in an arrow."""
+    if metric == "accuracy":
+        return -0.02, 1.02
+    means = [r[metric] for r in rows]
+    return min(means) / ROOM, max(means) * ROOM
+
+
+def _panel(ax, mine: dict, names: list[str], arms: Arms, limits: tuple[float, float]) -> None:
     reference = mine.get(arms.reference)
     if reference is not None:
         ax.axvline(
@@ -73,7 +82,8 @@ def _panel(ax, mine: dict, names: list[str], arms: Arms) -> None:
         x, low, high = (r[arms.metric + end] for end in ("", "_low", "_high"))
         colour = style.colour(0) if name != arms.reference else style.GREY
         if low is not None:
-            ax.plot([low, high], [at, at], color=colour, linewidth=1.0)
+            ends = [v if limits[0] < v < limits[1] else None for v in (low, high)]
+            style.whisker(ax, at, x, tuple(ends), colour, across=True, width=1.0)
         differs = r["p_holm"] is not None and r["p_holm"] <= 0.05
         ax.plot(
             [x],

@@ -6,7 +6,6 @@ intervals that say whether they do are drawn, and runs beyond the γ = 0 arm's r
 
 from __future__ import annotations
 
-import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
@@ -42,18 +41,10 @@ def draw(result: FitResult) -> Figure | str:
             rows = rows.sort_values("gamma")
             ratio = rows[["n_eff", "low", "high"]].to_numpy(float) / depth
             x = place(rows["gamma"]) * 1.04 ** (at - (len(depths) - 1) / 2)
-            low = np.where(np.isfinite(ratio[:, 1]), ratio[:, 0] - ratio[:, 1], 0)
-            high = np.where(np.isfinite(ratio[:, 2]), ratio[:, 2] - ratio[:, 0], 0)
-            ax.errorbar(
-                x,
-                ratio[:, 0],
-                yerr=[np.maximum(low, 0), np.maximum(high, 0)],
-                color=style.colour(at),
-                marker=style.marker(at),
-                linewidth=0.8,
-                elinewidth=0.7,
-                markersize=3.5,
-            )
+            ax.plot(x, ratio[:, 0], color=style.colour(at), marker=style.marker(at),
+                    linewidth=0.8, markersize=3.5)  # fmt: skip
+            for place_of, (middle, low, high) in zip(x, ratio, strict=True):
+                style.whisker(ax, place_of, middle, (low, high), style.colour(at), width=0.7)
         outside = int((table["place"] != "inside").sum())
         ax.set_title(f"arm {arm}" + (f" ({outside} cells beyond γ = 0's range)" if outside else ""))
         style.log_ticks(ax, "y")

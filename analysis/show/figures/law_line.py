@@ -15,6 +15,7 @@ from matplotlib.patches import Patch
 from analysis.gamma_star.records import FitResult, GammaStarFit
 from analysis.show.figures import style
 from analysis.show.figures.comparison import NAMES
+from analysis.show.figures.valley import flat
 from analysis.tables.published import GAMMA_STAR
 
 
@@ -69,17 +70,8 @@ def _panel(ax: Axes, fit: GammaStarFit, depths: list[int], rivals: list[str]) ->
     if held is not None:
         purple = style.COLOURS[3]
         at = held.depth * 1.06
-        ax.errorbar(
-            [at],
-            [held.predicted],
-            yerr=[[held.predicted - held.low], [held.high - held.predicted]],
-            fmt="D",
-            color=purple,
-            markersize=3.5,
-            capsize=2,
-            linewidth=0.8,
-            zorder=4,
-        )
+        style.whisker(ax, at, held.predicted, (held.low, held.high), purple, width=0.8)
+        ax.plot([at], [held.predicted], "D", color=purple, markersize=3.5, zorder=5)
     b_fitted = fit.law.parameters.get("b")
     title = f"arm {fit.arm}"
     if b_fitted is not None and b_fitted.estimate is not None:
@@ -94,9 +86,12 @@ def _panel(ax: Axes, fit: GammaStarFit, depths: list[int], rivals: list[str]) ->
 def _optimum(ax: Axes, depth: int, best) -> None:
     red = style.COLOURS[1]
     if best.kind == "interior" and best.gamma is not None:
-        if best.low is not None and best.high is not None:
-            ax.plot([depth, depth], [best.low, best.high], color=red, linewidth=0.9, zorder=5)
-        ax.plot([depth], [best.gamma], "o", color=red, zorder=6)
+        if flat(best):
+            ax.plot([depth, depth], [best.plateau_low, best.plateau_high], color=style.GREY,
+                    alpha=0.3, linewidth=4, solid_capstyle="butt", zorder=3)  # fmt: skip
+        style.whisker(ax, depth, best.gamma, (best.low, best.high), red)
+        ax.plot([depth], [best.gamma], "o", color=red, zorder=6,
+                markerfacecolor="white" if flat(best) else red)  # fmt: skip
     elif best.kind == "right" and best.bound_low is not None:
         ax.annotate(
             "",
@@ -129,7 +124,8 @@ def _limits(ax: Axes, fits: list[GammaStarFit], depths: list[int]) -> None:
     for fit in fits:
         for curve in fit.curves:
             best = curve.optimum
-            shown += [v for v in (best.gamma, best.low, best.high) if v]
+            ends = (best.plateau_low, best.plateau_high) if flat(best) else ()
+            shown += [v for v in (best.gamma, best.low, best.high, *ends) if v]
             if best.kind == "right" and best.bound_low:
                 shown.append(best.bound_low * 2)
             if best.kind == "left" and best.bound_high:
@@ -151,18 +147,13 @@ def _legend(fig: Figure, fits: list[GammaStarFit], rivals: list[str]) -> None:
         handles.append(
             Line2D([], [], marker="o", color=red, linewidth=0.9, label="γ* per depth, 95 %")
         )
-    if kinds & {"left", "right"}:
-        handles.append(
-            Line2D(
-                [],
-                [],
-                marker="^" if "right" in kinds else "v",
-                linestyle="none",
-                markerfacecolor="white",
-                markeredgecolor=red,
-                label="at an edge: a bound",
-            )
-        )
+    if any(flat(c.optimum) for f in fits for c in f.curves):
+        handles.append(Line2D([], [], color=style.GREY, alpha=0.3, linewidth=4,
+                              label="flat valley: within ε of the best"))  # fmt: skip
+    for side, marker, word in (("right", "^", "at least"), ("left", "v", "at most")):
+        if side in kinds:
+            handles.append(Line2D([], [], marker=marker, linestyle="none", markerfacecolor="white",
+                                  markeredgecolor=red, label=f"γ* is {word} this"))  # fmt: skip
     if any(f.line is not None for f in fits):
         handles.append(Line2D([], [], color=blue, label="a·N⁻ᵇ, fitted"))
         handles.append(Patch(color=blue, alpha=0.18, linewidth=0, label="95 % band"))

@@ -1,7 +1,9 @@
 """Metric against γ, one panel a depth: every seed, the fitted curve with its band, and γ*.
 
-Guarantee: each run of the arm is on the figure, diverged ones as crosses on the upper edge; a γ*
-inside the grid is a filled triangle with its 95 % interval, one at an edge is hollow.
+Guarantee: each run of the arm is on the figure, diverged ones as crosses on the upper edge; a dash
+is the mean of a γ's runs on the scale that is fitted (ln of a loss or of an error rate); a γ* inside
+the grid is a filled triangle with its 95 % interval, one at an edge is hollow, and where the valley
+is flat its floor is drawn in the interval's place.
 """
 
 from __future__ import annotations
@@ -11,9 +13,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
 from analysis.gamma_star.records import DepthCurve, GammaStarFit
 from analysis.show.figures import style
+from analysis.show.figures.valley import flat
+from analysis.tables.metrics import unscale
 
 
 def draw(fit: GammaStarFit) -> Figure | str:
@@ -86,7 +91,7 @@ def _panel(ax: Axes, curve: DepthCurve, place) -> None:
     for _, group in used.groupby("gamma"):
         ax.plot(
             place(group["gamma"])[:1],
-            [group["value"].mean()],
+            unscale(np.array([group["y"].mean()]), curve.metric),
             "_",
             color=blue,
             markersize=7,
@@ -109,10 +114,15 @@ def _panel(ax: Axes, curve: DepthCurve, place) -> None:
     best = curve.optimum
     foot = ax.get_xaxis_transform()
     if best.kind == "interior" and best.gamma is not None:
-        ax.axvline(best.gamma, color=red, linewidth=0.9, zorder=1)
-        if best.low is not None and best.high is not None:
-            ax.axvspan(best.low, best.high, color=red, alpha=0.15, linewidth=0, zorder=0)
-        ax.plot([best.gamma], [0.03], "^", color=red, transform=foot, zorder=5)
+        level = flat(best)
+        ends = (best.plateau_low, best.plateau_high) if level else (best.low, best.high)
+        edges = ax.get_xlim()
+        ends = tuple(edge if end is None else end for end, edge in zip(ends, edges, strict=True))
+        ax.axvspan(*ends, color=style.GREY if level else red, alpha=0.15, linewidth=0, zorder=0)
+        if not level:
+            ax.axvline(best.gamma, color=red, linewidth=0.9, zorder=1)
+        ax.plot([best.gamma], [0.03], "^", color=red, transform=foot, zorder=5,
+                markerfacecolor="white" if level else red)  # fmt: skip
     elif best.kind in {"left", "right"}:
         edge = best.bound_high if best.kind == "left" else best.bound_low
         if edge is None:
@@ -142,13 +152,31 @@ def _legend(fig: Figure, curves: list[DepthCurve]) -> None:
             linestyle="none",
             markerfacecolor="none",
             markersize=3,
-            label="one run (seed); dash: mean",
+            label="one run (seed); dash: their mean, as fitted",
         ),
     ]
     if any(len(c.gamma) for c in curves):
         handles.append(Line2D([], [], color=blue, label="fit, 95 % band"))
-    if "interior" in kinds:
+    inside = [flat(c.optimum) for c in curves if c.optimum.kind == "interior"]
+    if not all(inside):
         handles.append(Line2D([], [], marker="^", color=red, label="γ*, 95 % interval"))
+    if any(inside):
+        handles.append(
+            Patch(
+                color=style.GREY, alpha=0.2, linewidth=0, label="flat valley: within ε of the best"
+            )
+        )
+        handles.append(
+            Line2D(
+                [],
+                [],
+                marker="^",
+                color=red,
+                markerfacecolor="white",
+                linestyle="none",
+                label="γ* of the fit there",
+            )
+        )
     if kinds & {"left", "right"}:
         side = ">" if "right" in kinds else "<"
         handles.append(

@@ -46,8 +46,7 @@ def draw(result: FitResult, arm: str) -> Figure | str:
     x = np.arange(len(rows))
     colours = np.where(rows["primary"].astype(bool), red, blue)
     for at, row in rows.iterrows():
-        if np.isfinite(row["low"]) and np.isfinite(row["high"]):
-            top.plot([at, at], [row["low"], row["high"]], color=colours[at], linewidth=0.7)
+        style.whisker(top, at, row["b"], (row["low"], row["high"]), colours[at], width=0.7)
     top.scatter(x, rows["b"], c=colours, s=np.where(rows["primary"], 24, 9), zorder=3)
     top.axhline(0, color=style.GREY, linewidth=0.6)
     top.axhline(GAMMA_STAR[1], color=style.PUBLISHED, linewidth=0.8, linestyle=(0, (1, 1.5)))

@@ -106,12 +106,43 @@ def panels(count: int, height: float = 1.9, most: int = 4, **options) -> tuple[F
     """`count` panels in a near-square grid; those left over are removed, not left empty."""
     columns = min(count, most if count > 4 else (2 if count == 4 else count))
     rows = -(-count // columns)
+    columns = -(-count // rows) if count > 4 else columns  # 6 are 3 + 3, not 4 + 2
     width = SINGLE if columns == 1 else DOUBLE
     fig, axes = figure(rows, columns, width, height if columns > 1 else 2.6, **options)
     flat = list(axes.flat)
     for spare in flat[count:]:
         spare.remove()
+    lowest(flat[:count], columns)
     return fig, flat[:count]
+
+
+def lowest(axes: list[Axes], columns: int) -> list[Axes]:
+    """The lowest panel of each column of a grid, its tick numbers shown even where x is shared and
+    the grid's last row ends before it."""
+    low = axes[-columns:]
+    for ax in low:
+        ax.tick_params(labelbottom=True)
+    return low
+
+
+def whisker(
+    ax: Axes, at: float, value: float, ends: tuple[float | None, float | None], colour: str,
+    across: bool = False, width: float = 0.9,
+) -> None:  # fmt: skip
+    """An interval about `value` at `at`, upright or (across) level; an end that the data do not bound
+    is an arrow to the panel's edge."""
+    for end, edge in zip(ends, (0.0, 1.0), strict=True):
+        if end is not None and np.isfinite(end):
+            line = ([at, at], [value, end])
+            ax.plot(*(line[::-1] if across else line), color=colour, linewidth=width, zorder=4)
+            continue
+        tip, kinds = ((edge, at), ("axes fraction", "data")) if across else (
+            (at, edge), ("data", "axes fraction"))  # fmt: skip
+        ax.annotate(
+            "", tip, (value, at) if across else (at, value), xycoords=kinds, textcoords="data",
+            arrowprops={"arrowstyle": "->", "color": colour, "linewidth": width,
+                        "shrinkA": 0, "shrinkB": 0}, zorder=4,
+        )  # fmt: skip
 
 
 def png(fig: Figure, target: object, dpi: int) -> None:
@@ -166,20 +197,28 @@ def log_ticks(ax: Axes, axis: str, values: Iterable[float] | None = None) -> Non
     which.set_minor_locator(
         NullLocator()
     )  # small panels: unlabelled ticks cost a third of the time
+    which.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
     if values is not None:
         which.set_major_locator(FixedLocator(sorted(values)))
-    else:
-        low, high = sorted(ax.get_xlim() if axis == "x" else ax.get_ylim())
-        decades = np.log10(max(high, 1e-300) / max(low, 1e-300))
-        if decades < 0.5:  # too short for 1-2-5 steps: round numbers as on a linear axis
-            near = MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
-            which.set_major_locator(FixedLocator([v for v in near if low <= v <= high]))
-            which.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.4g}"))
-            return
-        steps = [(2.2, (1.0,)), (1.0, (1.0, 2.0, 5.0)), (0, (1.0, 2.0, 3.0, 5.0, 7.0))]
-        subs = next(s for least, s in steps if decades > least)
-        which.set_major_locator(LogLocator(subs=subs, numticks=9))
-    which.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
+        return
+    low, high = sorted(ax.get_xlim() if axis == "x" else ax.get_ylim())
+    if sum(low <= v <= high for v in rounded(low, high)) > 2:
+        decades = np.log10(high / low)
+        which.set_major_locator(LogLocator(subs=(1.0,) if decades > 2.2 else (1.0, 2.0, 5.0), numticks=9))  # fmt: skip
+        return
+    # too short for 1-2-5 steps: round numbers as on a linear axis
+    near = MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
+    which.set_major_locator(FixedLocator([v for v in near if low <= v <= high]))
+    which.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.4g}"))
+
+
+def rounded(low: float, high: float) -> list[float]:
+    """1, 2 and 5 of every decade from low to high, both above 0."""
+    if not 0 < low <= high:
+        return []
+    decades = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
+    near = [float(f"{step}e{decade}") for decade in decades for step in (1, 2, 5)]
+    return [v for v in near if low * (1 - 1e-9) <= v <= high * (1 + 1e-9)]
 
 
 def gamma_axis(ax: Axes, gammas: Iterable[float], label: bool = True):
@@ -208,7 +247,7 @@ def gamma_axis(ax: Axes, gammas: Iterable[float], label: bool = True):
     ax.set_xlim(left, positive[-1] * ratio**0.5)
     span = np.log(positive[-1] * ratio**0.5 / left)
     names = {zero: "0"} if has_zero else {}
-    ticks = spread_ticks(np.array([*names, *positive]), span, names)
+    ticks = [*names, *gamma_ticks(positive[0], positive[-1], span, zero if has_zero else None)]
     if has_zero:
         split = positive[0] / ratio**0.75
         ax.plot(
@@ -232,8 +271,23 @@ def gamma_axis(ax: Axes, gammas: Iterable[float], label: bool = True):
     return lambda value: np.where(np.asarray(value, float) == 0, zero, value)
 
 
+def gamma_ticks(low: float, high: float, span: float, zero: float | None) -> list[float]:
+    """1-2-5 numbers from low to high whose labels don't touch each other or that of 0: all, or
+    those of every decade; a grid between two of them has its ends."""
+    every = rounded(low, high)
+    taken = [] if zero is None else [zero]
+    for steps in ("125", "15", "1"):
+        kept = [v for v in every if f"{v:e}"[0] in steps]
+        if len(kept) > 1 and spread_ticks(np.array([*taken, *kept]), span, {zero: "0"}) == [*taken, *kept]:  # fmt: skip
+            return kept
+    return spread_ticks(np.array([*taken, *(every if len(every) > 1 else [low, high])]), span, {zero: "0"})[len(taken):]  # fmt: skip
+
+
 def spread_ticks(
-    values: np.ndarray, span: float, names: Mapping[float, str] | None = None, share: float = 0.035
+    values: np.ndarray,
+    span: float,
+    names: Mapping[float | None, str] | None = None,
+    share: float = 0.035,
 ) -> list[float]:
     """Of a log grid, those values whose labels don't touch (a character needs `share` of the span).
 

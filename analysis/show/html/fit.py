@@ -7,34 +7,36 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.show import verdict_words as words
 from analysis.show.html.gallery import gallery
 from analysis.show.html.grid import DIGITS, grid, grid_of, values
 from analysis.text import estimate, number
 
 
 def verdicts(result: Any) -> str:
-    """What was found, arm by arm, with the first reason."""
-    lines = ["<h2>Verdict</h2>"]
+    """The question, the answer, and for every arm the verdict with its reasons."""
+    text = [f"<h2>Verdict</h2><p class='quiet'>{escape(words.QUESTION)}</p>",
+            f"<p class='answer'>{escape(words.of_result(result))}</p>"]  # fmt: skip
     for arm, fit in result.arms.items():
-        law = fit.law
-        word = law.verdict or "no verdict (unfinished sweep)"
+        word = fit.law.verdict or "no verdict"
         kind = word.replace(" ", "-")
-        why = next(iter(fit.sentences), "").removeprefix("not distinguishable, ")
-        lines.append(
-            f"<p>Arm <b>{escape(arm)}</b>: γ*(N) = a·N^-b is "
-            f"<span class='verdict {kind}'>{escape(word)}</span>{_mark(law)}. {_parameters(law)}."
-            f"<br><span class='quiet'>{escape(why)}</span></p>"
+        answer, why = words.of_arm(fit)
+        what = f" ({words.ARMS[arm]})" if arm in words.ARMS else ""
+        text.append(
+            f"<p>Arm <b>{escape(arm)}</b>{escape(what)}: <span class='verdict {kind}'>"
+            f"{escape(word)}</span>{_mark(fit.law)}. {escape(answer)}"
+            f"<br><span class='quiet'>{escape(' '.join(why))}</span></p>"
         )
     if result.attribution.get("finding"):
-        lines.append(f"<p>{escape(result.attribution['finding'])}.</p>")
-    return "".join(lines)
+        text.append(f"<p>{escape(words.sentence(result.attribution['finding']))}</p>")
+    return "".join(text)
 
 
 def notes(result: Any) -> str:
     """What a reader must know beside the law."""
     if not result.notes:
         return ""
-    return "<h2>Notes</h2>" + "".join(f"<p>{escape(note)}</p>" for note in result.notes)
+    return "<h2>Notes</h2>" + "".join(f"<p>{escape(words.sentence(n))}</p>" for n in result.notes)
 
 
 def _mark(law: Any) -> str:
@@ -78,8 +80,10 @@ def summary(loaded: Any, result: Any) -> str:
 def arm_section(fit: Any) -> str:
     """One arm: optima per depth, checks, rivals, held-out."""
     law = fit.law
+    several = len({c.width for c in fit.curves}) > 1
     text = [f"<h2>Arm {escape(fit.arm)}</h2>"]
-    text += [f"<p>{escape(word)}</p>" for word in fit.sentences]
+    text.append(f"<p>{escape(words.sentence(words.formula(fit)))}</p>")
+    text += [f"<p>{escape(words.sentence(word))}</p>" for word in fit.sentences]
     text.append(
         "<h3>Best γ per depth</h3>"
         + grid(
@@ -94,8 +98,8 @@ def arm_section(fit: Any) -> str:
             [
                 [
                     c.depth,
-                    c.width,
-                    c.optimum.label
+                    c.width if several else None,
+                    c.optimum.label.removeprefix("γ* = ")
                     or estimate(c.optimum.gamma, c.optimum.low, c.optimum.high, DIGITS),
                     estimate(None, c.optimum.plateau_low, c.optimum.plateau_high, DIGITS),
                     number(c.optimum.best, DIGITS),
@@ -160,9 +164,10 @@ def exchange(result: Any) -> str:
     return "".join(text)
 
 
-def figures(result: Any) -> dict[str, str]:
-    """The figure of the law, that of the metric against γ, and all others."""
+def figures(loaded: Any, result: Any) -> dict[str, str]:
+    """The figures of the law, of training, of the metric against γ, and all others."""
     from analysis.show.figures import figures as draw
+    from analysis.show.figures import of_training
 
     drawn = draw(result)
     law = {k: v for k, v in drawn.items() if k == "gamma_star_law"}
@@ -170,6 +175,7 @@ def figures(result: Any) -> dict[str, str]:
     rest = {k: v for k, v in drawn.items() if k not in {*law, *curves}}
     return {
         "law": gallery(law), "curves": "<h2>The metric against γ</h2>" + gallery(curves),
+        "training": "<h2>Training</h2>" + gallery(of_training(loaded, result)),
         "rest": "<h2>More figures</h2>" + gallery(rest),
     }  # fmt: skip
 
@@ -203,19 +209,6 @@ def method(result: Any) -> str:
         "data do not bound are shown as —.</p>"
     )
     return "".join(text)
-
-
-def _parameters(law: Any) -> str:
-    told = {
-        name: f"{escape(name)} = {estimate(p.estimate, p.low, p.high, DIGITS)}"
-        + ("" if p.identified else " (not identified)")
-        for name, p in law.parameters.items()
-        if p.estimate is not None
-    }
-    untold = [escape(name) for name in law.parameters if name not in told]
-    return "; ".join(
-        [*told.values(), *([f"{', '.join(untold)}: not identified"] if untold else [])]
-    )
 
 
 def _passed(value: Any) -> str:

@@ -13,12 +13,14 @@ CAPTIONS = {
     "gamma_star_law": "Best γ against depth: optima with 95 % intervals, the fitted law with its "
     f"band, rivals, the held-out depth and the published {GAMMA_STAR[0]}·N^-{GAMMA_STAR[1]}.",
     "metric_vs_gamma": "The metric against γ at each depth: every run, the fitted curve, γ*.",
+    "training_time": "The exponent against training time.",
+    "training": "The metric over training: a line a run, coloured by γ; dashed where the run never "
+    "learned the task.",
     "contours": "Lines of equal metric over depth and γ; the ridge is the best γ.",
     "collapse": "Effective over real depth: one curve for all depths would mean that momentum "
     "acts through an effective depth.",
     "comparison": "The law against its rivals, and the held-out depth against naive predictions.",
     "specification": "The exponent under every choice of metric, form and window.",
-    "training_time": "The exponent against training time.",
     "formation": "The share of seeds that learn the task, against γ.",
     "divergence": "Which runs diverged.",
     "residuals": "Residuals of the curves by γ, depth, seed and fitted value, and their quantiles.",

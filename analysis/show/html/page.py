@@ -40,7 +40,7 @@ th{border-bottom:1px solid var(--quiet);cursor:pointer}th::after{content:" ⇅";
 td.n{font-variant-numeric:tabular-nums}
 figure{margin:1rem 0;break-inside:avoid}figure img{max-width:100%}
 figcaption,.quiet{color:var(--quiet);font-size:.85rem}
-.verdict{font-weight:600}.supported{color:var(--good)}.not-supported{color:var(--bad)}
+.answer{font-size:1.1rem;font-weight:600}.verdict{font-weight:600}.supported{color:var(--good)}.not-supported{color:var(--bad)}
 .exploratory{font-style:italic}dt{font-weight:600}dd{margin:0 0 .4rem 1rem}
 .scroll{overflow-x:auto}
 @media (max-width:500px){body{margin:1rem auto}h1{font-size:1.2rem}figure img{width:100%!important}}
@@ -73,8 +73,8 @@ GLOSSARY = {
 def of_fit(loaded: Table, result: FitResult) -> str:
     """The page: the verdict and its figure first. result: the table's fit."""
     groups = {str(loaded.runs["task"].iloc[0]): loaded}
-    drawn = figures(result)
-    parts = [verdicts(result), drawn["law"], drawn["curves"], notes(result)]
+    drawn = figures(loaded, result)
+    parts = [verdicts(result), drawn["law"], drawn["training"], drawn["curves"], notes(result)]
     parts += [summary(loaded, result), *(arm_section(fit) for fit in result.arms.values())]
     parts += [compared(groups), exchange(result), priced(groups), drawn["rest"], probed(groups)]
     parts += [details(result), method(result)]
