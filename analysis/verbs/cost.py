@@ -22,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(given: argparse.Namespace) -> int:
     """Compute, draw and print; returns the exit status."""
     from analysis.contrasts.cost import costs
+    from analysis.show.console.narrow import screen
     from analysis.show.cost_sentences import sentences
     from analysis.show.figures import cost as figure
     from analysis.show.figures.style import save, slug, styled
@@ -46,7 +47,9 @@ def run(given: argparse.Namespace) -> int:
     if given.json:
         sys.stdout.write(json.dumps([asdict(one) for one in found], indent=1) + "\n")
     else:
-        print("\n".join(line for one in found for line in sentences(one)))
+        console = screen()
+        for line in (line for one in found for line in sentences(one)):
+            console.print(line)
     for path in paths:
         print(path.resolve(), file=sys.stderr)
     return 0

@@ -6,11 +6,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.markup import escape as marked_up
 from rich.table import Table as Grid
 
 from analysis.gamma_star.records import FitResult, GammaStarFit
+from analysis.show.console.narrow import screen
 from analysis.tables.laws_json import Parameter
 from analysis.text import number
 
@@ -20,7 +20,7 @@ SENTENCES = 8  # of exchange per arm on the screen; the report has all
 def show(result: FitResult, written: Path, to_stderr: bool = False) -> None:
     """Print the summary; to standard error where standard output is for JSON."""
     stream = sys.stderr if to_stderr else sys.stdout
-    console = Console(file=stream, highlight=False, soft_wrap=not stream.isatty())
+    console = screen(stream, markup=True)
     for fit in result.arms.values():
         show_arm(console, fit, result.form)
     if result.attribution:

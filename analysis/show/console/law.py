@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 from analysis.forms.rivals import APART
 from analysis.forms.verdict import UNNEEDED
 from analysis.tables.laws_json import Law
@@ -14,10 +12,11 @@ DIGITS = 5  # rounded exponents ruin extrapolation
 
 def show(law: Law, file=None) -> None:
     """Print a law for a reader (standard output by default)."""
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console(file=file or sys.stdout, highlight=False, soft_wrap=True)
+    from analysis.show.console.narrow import screen
+
+    console = screen(file, markup=True)
     console.print(f"[bold]{law.law}[/bold]  {law.form}")
     table = Table(show_edge=False, pad_edge=False, box=None)
     for name in ("parameter", "estimate", f"{100 * law.level:g} % interval", ""):

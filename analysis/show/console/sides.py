@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
+from analysis.show.console.narrow import screen, show_table
 from analysis.text import bracket, estimate
 from analysis.text import number as shortened
 
@@ -16,18 +15,12 @@ DIGITS = 4  # losses that differ by a per cent must look different
 
 def show(found: dict[str, Any]) -> None:
     """Print a comparison for a reader."""
-    console = Console(file=sys.stdout, highlight=False, markup=False, soft_wrap=True)
+    console = screen()
     console.print(f"A: {found['a']}\nB: {found['b']}")
     if "published" in found:
         for arm in found["published"]:
             p = arm["parameters"]
-            console.print(
-                f"arm {arm['arm']} ({arm['verdict']}): "
-                + ", ".join(
-                    f"{n} = {estimate(q['estimate'], q['low'], q['high'], DIGITS)}"
-                    for n, q in p.items()
-                )
-            )
+            console.print(f"arm {arm['arm']} ({arm['verdict']}): " + parameters(p))
             test = arm["joint_test"]
             if test and test.get("p") is not None:
                 word = "excluded" if test.get("excluded") else "not excluded"
@@ -53,31 +46,28 @@ def show(found: dict[str, Any]) -> None:
         for law in found["laws"][name]:
             console.print(
                 f"{name.upper()} law {law['law']} arm {law['arm']}: {law['verdict']}; "
-                + ", ".join(
-                    f"{n} = {estimate(p['estimate'], p['low'], p['high'], DIGITS)}"
-                    for n, p in law["parameters"].items()
-                )
+                + parameters(law["parameters"])
             )
     for gap in found["difference_in_b"]:
+        if gap["difference"] is None:
+            continue
         console.print(
             f"b of A less b of B ({gap['arms'][0]}, {gap['arms'][1]}): "
             f"{estimate(gap['difference'], gap['low'], gap['high'], DIGITS)}"
         )
-    grid = Table(box=None, pad_edge=False)
-    for head in (*found["by"], f"{found['metric']} A", "B", "A - B", "95 %", "n", ""):
-        grid.add_column(str(head), no_wrap=True)
+    rows = []
     for row in found["cells"]:
         clear = row["low"] is not None and not row["low"] <= 0 <= row["high"]
-        grid.add_row(
+        rows.append([
             *(number(row[c]) for c in found["by"]),
-            number(row["mean_a"]),
-            number(row["mean_b"]),
-            number(row["difference"]),
+            number(row["mean_a"]), number(row["mean_b"]), number(row["difference"]),
             bracket(row["low"], row["high"], DIGITS),
             f"{row['n_a']}, {row['n_b']}{' paired' if row['paired'] else ''}",
             "differs" if clear else "",
-        )
-    console.print(grid)
+        ])  # fmt: skip
+    keys = ["γ" if c == "gamma" else str(c) for c in found["by"]]
+    head = [*keys, f"{found['metric']} A", "B", "A - B", "95 %", "n", ""]
+    show_table(console, head, rows, len(keys))
     if found["only_a"] or found["only_b"]:
         console.print(f"without a match: {found['only_a']} cells of A, {found['only_b']} of B")
     if found["pooled"]:
@@ -88,6 +78,16 @@ def show(found: dict[str, Any]) -> None:
     told = sum(r["low"] is not None for r in found["cells"])
     if told > 1:
         console.print(f"{told} intervals at 95 % each, not corrected for their number")
+
+
+def parameters(found: dict[str, dict[str, Any]]) -> str:
+    """a = 4.1 [3, 5], b = ...; those that the data do not fix, as such."""
+    said = [
+        f"{n} = {estimate(p['estimate'], p['low'], p['high'], DIGITS)}"
+        for n, p in found.items() if p["estimate"] is not None
+    ]  # fmt: skip
+    unknown = [n for n, p in found.items() if p["estimate"] is None]
+    return ", ".join([*said, *([f"{', '.join(unknown)} not identified"] if unknown else [])])
 
 
 def number(value: Any) -> str:
