@@ -54,7 +54,7 @@ FAILED = {
     "formation": "runs either learn the task or don't, and the best γ is then the one at which "
     "they learn at all",
 }
-MOST = 3
+MOST = 2
 
 
 def of_result(result: FitResult) -> str:
@@ -62,6 +62,8 @@ def of_result(result: FitResult) -> str:
     verdicts = {arm: fit.law.verdict for arm, fit in result.arms.items()}
     if None in verdicts.values():
         return f"{ANSWERS[None]}."
+    if one_depth(result):
+        return "These runs have one depth: they say nothing of a law of depth."
     yes = [arm for arm, word in verdicts.items() if word == "supported"]
     no = [arm for arm, word in verdicts.items() if word == "not supported"]
     if yes:
@@ -71,6 +73,23 @@ def of_result(result: FitResult) -> str:
     if no:
         return f"No power law was found: the data contradict it in {', '.join(no)}, and don't decide elsewhere."
     return "Whether there is a power law can't be told from these runs."
+
+
+def one_depth(result: FitResult) -> bool:
+    """Whether no arm was run at two depths."""
+    return all(len({c.depth for c in fit.curves}) < 2 for fit in result.arms.values())
+
+
+def of_arms(result: FitResult) -> list[tuple[list[str], str, list[str]]]:
+    """(arms, answer, reasons), arms of the same words together, in the table's order."""
+    alike: dict[tuple[str, str, tuple[str, ...]], list[str]] = {}
+    for arm, fit in result.arms.items():
+        answer, why = of_arm(fit)
+        if one_depth(result):
+            known = fit.law.data.get("sign", {}).get("finding")
+            answer, why = "Of γ itself:", [sentence(known)] if known else []
+        alike.setdefault((fit.law.verdict or "no verdict", answer, tuple(why)), []).append(arm)
+    return [(arms, answer, list(why)) for (_, answer, why), arms in alike.items()]
 
 
 def of_arm(fit: GammaStarFit) -> tuple[str, list[str]]:
@@ -119,8 +138,9 @@ def published(test: dict[str, Any] | None) -> list[str]:
 
 
 def sentence(words: str) -> str:
-    """With a capital and a full stop."""
-    return words[:1].upper() + words[1:] + "."
+    """With a capital, unless it opens with a symbol such as b or γ*, and a full stop."""
+    symbol = len(words.partition(" ")[0].rstrip("*:")) < 2
+    return (words if symbol else words[:1].upper() + words[1:]) + "."
 
 
 def formula(fit: GammaStarFit) -> str:
@@ -128,5 +148,5 @@ def formula(fit: GammaStarFit) -> str:
     a, b = (fit.law.parameters.get(name) for name in "ab")
     if a is None or b is None or a.estimate is None or b.estimate is None:
         return "no law was fitted: the data do not fix one"
-    return (f"fitted γ*(N) = {number(a.estimate)}·N^-({number(b.estimate)}), "
+    return (f"fitted γ*(N) = {number(a.estimate)}·N^{number(-b.estimate)}, "
             f"a {bracket(a.low, a.high)}, b {bracket(b.low, b.high)}")  # fmt: skip

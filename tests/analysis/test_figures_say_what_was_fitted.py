@@ -160,6 +160,24 @@ def test_the_verdict_asks_answers_and_gives_reasons_in_words():
     assert "up to the largest γ tried at depth 1, 2" in page
 
 
+def test_arms_of_one_verdict_and_reason_are_said_once():
+    arms = [made_up.arm(a, {1: "right", 2: "right"}, line=False) for a in ("one", "two", "three")]
+    page = verdicts(made_up.result(arms))
+    assert "Arms <b>one</b>, <b>two</b>, <b>three</b>" in page
+    assert page.count("up to the largest γ tried") == 1
+
+
+def test_one_depth_is_said_to_say_nothing_of_a_law_of_depth():
+    page = verdicts(made_up.result([made_up.arm("raw", {2: "interior"}, line=False)]))
+    assert "one depth: they say nothing of a law of depth" in page
+    assert "fit a power law" not in page
+
+
+def test_a_symbol_that_opens_a_sentence_keeps_its_case():
+    assert verdict_words.sentence("b is known") == "b is known."
+    assert verdict_words.sentence("the rest") == "The rest."
+
+
 def test_every_check_that_can_fail_has_plain_words():
 
     frame = simulate(World("w", power(4.0, 0.7), seeds=3), np.random.default_rng(0))

@@ -17,14 +17,14 @@ def verdicts(result: Any) -> str:
     """The question, the answer, and for every arm the verdict with its reasons."""
     text = [f"<h2>Verdict</h2><p class='quiet'>{escape(words.QUESTION)}</p>",
             f"<p class='answer'>{escape(words.of_result(result))}</p>"]  # fmt: skip
-    for arm, fit in result.arms.items():
-        word = fit.law.verdict or "no verdict"
-        kind = word.replace(" ", "-")
-        answer, why = words.of_arm(fit)
-        what = f" ({words.ARMS[arm]})" if arm in words.ARMS else ""
+    for arms, answer, why in words.of_arms(result):
+        law = result.arms[arms[0]].law
+        word = law.verdict or "no verdict"
+        told = [f"<b>{escape(a)}</b>" + (f" ({escape(words.ARMS[a])})" if a in words.ARMS else "")
+                for a in arms]  # fmt: skip
         text.append(
-            f"<p>Arm <b>{escape(arm)}</b>{escape(what)}: <span class='verdict {kind}'>"
-            f"{escape(word)}</span>{_mark(fit.law)}. {escape(answer)}"
+            f"<p>{'Arm' if len(arms) == 1 else 'Arms'} {', '.join(told)}: <span class='verdict "
+            f"{word.replace(' ', '-')}'>{escape(word)}</span>{_mark(law)}. {escape(answer)}"
             f"<br><span class='quiet'>{escape(' '.join(why))}</span></p>"
         )
     if result.attribution.get("finding"):

@@ -43,7 +43,8 @@ figcaption,.quiet{color:var(--quiet);font-size:.85rem}
 .answer{font-size:1.1rem;font-weight:600}.verdict{font-weight:600}.supported{color:var(--good)}.not-supported{color:var(--bad)}
 .exploratory{font-style:italic}dt{font-weight:600}dd{margin:0 0 .4rem 1rem}
 .scroll{overflow-x:auto}
-@media (max-width:500px){body{margin:1rem auto}h1{font-size:1.2rem}figure img{width:100%!important}}
+@media (max-width:500px){body{margin:1rem auto}h1{font-size:1.2rem}figure{overflow-x:auto}
+figure img{width:36rem!important;max-width:none}}
 @media print{:root{color-scheme:light;--ink:#000;--quiet:#444;--page:#fff}nav{display:none}
 body{margin:0;max-width:none;font-size:11px}h2{break-after:avoid}tr{break-inside:avoid}
 .scroll{overflow:visible}table{font-size:8px;width:100%;overflow-wrap:anywhere}th::after{content:""}}
