@@ -139,7 +139,7 @@ def published(test: dict[str, Any] | None) -> list[str]:
 
 def sentence(words: str) -> str:
     """With a capital, unless it opens with a symbol such as b or γ*, and a full stop."""
-    symbol = len(words.partition(" ")[0].rstrip("*:")) < 2
+    symbol = words.partition(" ")[0].rstrip("*:") in ("b", "γ", "N")
     return (words if symbol else words[:1].upper() + words[1:]) + "."
 
 

@@ -175,7 +175,7 @@ def test_one_depth_is_said_to_say_nothing_of_a_law_of_depth():
 
 def test_a_symbol_that_opens_a_sentence_keeps_its_case():
     assert verdict_words.sentence("b is known") == "b is known."
-    assert verdict_words.sentence("the rest") == "The rest."
+    assert verdict_words.sentence("a rate is off") == "A rate is off."
 
 
 def test_every_check_that_can_fail_has_plain_words():

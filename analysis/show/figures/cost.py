@@ -1,7 +1,7 @@
 """The cost of each loss with momentum over its cost without, against the loss, a panel a unit.
 
-Guarantee: a band is the 95 % interval over seeds, the choice of configuration included; where one
-side never reached the loss, the bound is drawn as a hollow triangle that points where the ratio
+Guarantee: a bar is the 95 % interval over seeds, the choice of configuration included, with an arrow
+where nothing bounds it; where one side never reached the loss, the bound is drawn as a hollow triangle that points where the ratio
 lies.
 """
 
@@ -66,9 +66,9 @@ def _line(ax: Axes, rows: list[dict], colour: str, marker: str) -> None:
     both = [r for r in rows if r["reached"] == "both"]
     x = [r["loss"] for r in both]
     ax.plot(x, [r["ratio"] for r in both], color=colour, marker=marker, markersize=2.5, linewidth=1)
-    banded = [r for r in both if r["low"] is not None and r["high"] is not None]
-    ax.fill_between([r["loss"] for r in banded], [r["low"] for r in banded], [r["high"] for r in banded],
-                    color=colour, alpha=0.18, linewidth=0)  # fmt: skip
+    for r in both:
+        if (r["low"], r["high"]) != (None, None):
+            style.whisker(ax, r["loss"], r["ratio"], (r["low"], r["high"]), colour, width=0.5)
     for kind, end, shape in (("with momentum", "high", "v"), ("without", "low", "^")):
         part = [r for r in rows if r["reached"] == kind and r[end] is not None]
         ax.plot([r["loss"] for r in part], [r[end] for r in part], color=colour, marker=shape,

@@ -57,7 +57,7 @@ def priced(groups: dict[str, Table]) -> str:
         if not isinstance(drawn, str):
             text.append(embedded(drawn, f"Cost of a loss with momentum over its cost without, {label}: "
                                         "the cheapest configuration of either side, judged on other "
-                                        "seeds than chose it; band: 95 %."))  # fmt: skip
+                                        "seeds than chose it; bars: 95 %, an arrow where nothing bounds them."))  # fmt: skip
     return "<h2>What a loss costs</h2>" + "".join(text) if text else ""
 
 

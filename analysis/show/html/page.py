@@ -45,8 +45,9 @@ figcaption,.quiet{color:var(--quiet);font-size:.85rem}
 .scroll{overflow-x:auto}
 @media (max-width:500px){body{margin:1rem auto}h1{font-size:1.2rem}figure{overflow-x:auto}
 figure img{width:36rem!important;max-width:none}}
-@media print{:root{color-scheme:light;--ink:#000;--quiet:#444;--page:#fff}nav{display:none}
-body{margin:0;max-width:none;font-size:11px}h2{break-after:avoid}tr{break-inside:avoid}
+@page{size:A4;margin:14mm}
+@media print{figure img{max-height:105mm;width:auto!important}:root{color-scheme:light;--ink:#000;--quiet:#444;--page:#fff}nav{display:none}
+html{font-size:11px}body{margin:0;max-width:none;font-size:1rem}h2{break-after:avoid}tr{break-inside:avoid}
 .scroll{overflow:visible}table{font-size:8px;width:100%;overflow-wrap:anywhere}th::after{content:""}}
 """
 SORT = """
