@@ -122,3 +122,17 @@ def test_bad_input_is_one_line(change, said, tmp_path, capsys):
     out, err = capsys.readouterr()
     lines = [line for line in err.splitlines() if not line.startswith("pricing")]
     assert out == "" and len(lines) == 1 and said in lines[0]
+
+
+def test_the_report_says_costs_in_a_table_and_once(tmp_path):
+    from analysis.show.cost_sentences import cells, sentences
+
+    sweep(tmp_path, floor=0.02, arms=("raw", "key_only"))
+    (found,) = (costs("t", t) for t in load_groups(tmp_path / "table.parquet").values())
+    rows = cells(found)
+    assert len(rows) + len(found.notes) == len(sentences(found)) > 6
+    assert any(row[3].startswith("< ") for row in rows)
+    main(["report", str(tmp_path / "table.parquet"), "--out", str(tmp_path / "r.html")])
+    page = (tmp_path / "r.html").read_text()
+    assert "What a loss costs" in page and "cost with over without" in page
+    assert "of the best plain model" not in page

@@ -41,7 +41,7 @@ def compared(groups: dict[str, Table]) -> str:
 def priced(groups: dict[str, Table]) -> str:
     """What a loss costs with momentum and without; nothing where there are no curves."""
     from analysis.contrasts.cost import costs
-    from analysis.show.cost_sentences import sentences
+    from analysis.show.cost_sentences import HEAD, cells
     from analysis.show.figures import cost as figure
     from analysis.show.figures.style import styled
 
@@ -51,7 +51,10 @@ def priced(groups: dict[str, Table]) -> str:
             found = costs(label, table)
         except InputError:  # no curves, or one side only: the verb says so, a report leaves it out
             continue
-        text += [f"<p>{escape(line)}.</p>" for line in sentences(found)]
+        text.append(
+            (f"<h3>{escape(label)}</h3>" if len(groups) > 1 else "") + grid(HEAD, cells(found))
+        )
+        text += [f"<p class='quiet'>{escape(note)}.</p>" for note in found.notes]
         with styled():
             drawn = figure.draw(found)
         if not isinstance(drawn, str):

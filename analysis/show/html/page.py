@@ -48,7 +48,7 @@ figure img{width:36rem!important;max-width:none}}
 @page{size:A4;margin:14mm}
 @media print{figure img{max-height:105mm;width:auto!important}:root{color-scheme:light;--ink:#000;--quiet:#444;--page:#fff}nav{display:none}
 html{font-size:11px}body{margin:0;max-width:none;font-size:1rem}h2{break-after:avoid}tr{break-inside:avoid}
-.scroll{overflow:visible}table{font-size:8px;width:100%;overflow-wrap:anywhere}th::after{content:""}}
+.scroll{overflow:visible}table{font-size:8px;width:100%;overflow-wrap:break-word}th::after{content:""}}
 """
 SORT = """
 document.querySelectorAll('th').forEach(h=>h.onclick=()=>{const t=h.closest('table'),
