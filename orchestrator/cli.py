@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
-from orchestrator.errors import UserError, near
+from orchestrator.errors import UserError, near, refusal
 
 DESCRIPTION = """Scaling-law lab for Momentum Attention.
 
@@ -40,6 +40,10 @@ def main(argv: list[str] | None = None) -> None:
         sys.exit(args.run(args))
     except UserError as e:
         _fail(str(e))
+    except OSError as e:
+        if (what := refusal(e)) is None:
+            raise
+        _fail(f"{what}; the same again goes on from here once that is mended")
     except KeyboardInterrupt:
         sys.exit(130)
 

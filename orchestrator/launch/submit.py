@@ -64,7 +64,7 @@ def submit(store: Store, plan: Plan, overrides: list[str], new_law: bool = False
             close(store, pack_id, successors)
     except OSError as e:  # a full disk, a quota
         raise UserError(
-            f"store {store.root}: {e.strerror}; nothing was submitted, submit again once that is "
+            f"{e.filename or store.root}: {e.strerror}; nothing was submitted, submit again once that is "
             "mended"
         ) from e
     if plan.closes:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -106,8 +107,11 @@ def _temporary(path: Path, content: bytes) -> Path:
             f.write(content)
             f.flush()
             os.fsync(f.fileno())
-    except BaseException:
-        temporary.unlink(missing_ok=True)
+    except BaseException as e:
+        with suppress(OSError):  # the first error is the one to tell
+            temporary.unlink(missing_ok=True)
+        if isinstance(e, OSError):
+            e.filename = str(path)
         raise
     return temporary
 
@@ -120,8 +124,9 @@ def append_lines(path: Path, rows: Iterable[dict[str, Any]]) -> None:
             f.write(b"".join(seal(row) for row in rows))
             f.flush()
             os.fsync(f.fileno())
-        except OSError:  # a full disk: half a line would spoil the next one, too
+        except OSError as e:  # a full disk: half a line would spoil the next one, too
             os.ftruncate(f.fileno(), before)
+            e.filename = str(path)
             raise
 
 
