@@ -101,10 +101,12 @@ def test_sbatch_that_fails_after_queueing_has_queued(commands, tmp_path, capsys)
         place.launch(store, "tiny", packs)
 
 
-def test_a_silent_squeue_is_said(commands, tmp_path, capsys):
+@pytest.mark.parametrize("how", ["exit 1", "exec sleep 30"], ids=["refuses", "hangs"])
+def test_a_silent_squeue_is_said(commands, tmp_path, capsys, monkeypatch, how):
+    monkeypatch.setattr("orchestrator.records.queue.ANSWER_S", 0.5)
     store, place, packs = world(tmp_path / "s")
     place.launch(store, "tiny", packs)
-    commands("squeue", "exit 1")
+    commands("squeue", how)
     found = [Experiment(run, place.settings) for run in packs[0].runs]
     plan_lines(make_plan(store, "tiny", found), store)
     assert "squeue does not answer" in capsys.readouterr().err
