@@ -1,0 +1,1 @@
+"""What a GPU would run, found on a machine without one: the step lowered, its kernels counted."""

@@ -1,0 +1,146 @@
+"""A function of tensors as the program Inductor writes for a GPU, on a machine without one.
+
+Traced on the CPU (a backward pass can't be traced on fake CUDA tensors), then moved: the whole
+graph, so that a tensor which the function itself puts on the host is found by paper.host alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+GPU = torch.device("cuda", 0)
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """One launch: `bytes` it reads and writes (each buffer once), `flops` of a matrix product."""
+
+    name: str
+    product: bool
+    bytes: int
+    flops: int
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """The generated program, the constants its last inputs are, and its launches in order."""
+
+    program: str
+    constants: list[Tensor]
+    kernels: list[Kernel]
+
+
+@torch.no_grad()
+def lower(function: Callable[..., Any], args: tuple[Tensor, ...]) -> Lowered:
+    """The program of `function` for the device that paper.device.pretend named.
+
+    `args` lie on the CPU; their values do not matter.
+    """
+    from torch._decomp import decomposition_table
+    from torch._inductor.decomposition import select_decomp_table
+    from torch._subclasses.fake_tensor import FakeTensorMode
+    from torch.fx.experimental.proxy_tensor import make_fx
+    from torch.fx.passes.fake_tensor_prop import FakeTensorProp
+
+    table = dict(select_decomp_table())
+    for op in ("_unsafe_masked_index_put_accumulate", "_unsafe_masked_index"):
+        overload = getattr(torch.ops.aten, op).default
+        table[overload] = decomposition_table[overload]
+    graph = make_fx(lambda *inputs: function(*inputs), decomposition_table=table)(*args)
+    _move(graph)
+    constants = _lift(graph)
+    mode = FakeTensorMode(allow_non_fake_inputs=True)
+    with mode:
+        fakes = [
+            torch.empty_strided(a.shape, a.stride(), dtype=a.dtype, device=GPU)
+            for a in (*args, *constants)
+        ]
+    FakeTensorProp(graph, mode).propagate_dont_convert_inputs(*fakes)
+    return Lowered(*_generate(graph, fakes, mode, constants))
+
+
+def _move(graph: torch.fx.GraphModule) -> None:
+    """New tensors are made on the device; a device that was asked for is it too."""
+    aten = torch.ops.aten
+    makers = (
+        aten.full.default, aten.arange.default, aten.arange.start_step, aten.zeros.default,
+        aten.empty.memory_format, aten.scalar_tensor.default,
+    )  # fmt: skip
+    for node in graph.graph.nodes:
+        if node.kwargs.get("device") is not None or node.target in makers:
+            node.kwargs = {**node.kwargs, "device": GPU}
+    graph.recompile()
+
+
+def _lift(graph: torch.fx.GraphModule) -> list[Tensor]:
+    """Constants of the trace (buffers) become the last inputs, each once."""
+    inputs, constants = {}, []
+    for node in list(graph.graph.nodes):
+        if node.op != "get_attr":
+            continue
+        value = getattr(graph, node.target)
+        key = (value.data_ptr(), value.shape, value.stride())
+        if key not in inputs:
+            last = [n for n in graph.graph.nodes if n.op == "placeholder"][-1]
+            with graph.graph.inserting_after(last):
+                inputs[key] = graph.graph.placeholder(f"constant_{len(constants)}")
+            constants.append(value.detach().clone())
+        node.replace_all_uses_with(inputs[key])
+        graph.graph.erase_node(node)
+    graph.recompile()
+    return constants
+
+
+class _Generated(Exception):
+    """The program is written; Inductor need not load it, which takes a GPU."""
+
+
+def _generate(
+    graph: torch.fx.GraphModule, fakes: list[Tensor], mode: Any, constants: list[Tensor]
+) -> tuple[str, list[Tensor], list[Kernel]]:
+    from torch._inductor import compile_fx, config
+    from torch._inductor.graph import GraphLowering
+
+    found: dict[str, Any] = {}
+
+    def stop(self: GraphLowering) -> None:
+        code, _ = self.codegen()
+        found["program"] = getattr(code, "value", code)
+        found["kernels"] = [_counted(node) for node in self.scheduler.nodes]
+        raise _Generated
+
+    context = torch._guards.tracing(torch._guards.TracingContext(mode))
+    patches = config.patch(compile_threads=1, fx_graph_cache=False)
+    original, GraphLowering.compile_to_module = GraphLowering.compile_to_module, stop
+    try:
+        with context, patches:
+            compile_fx.compile_fx_inner(graph, fakes)
+    except Exception:
+        if "kernels" not in found:
+            raise
+    finally:
+        GraphLowering.compile_to_module = original
+    return found["program"], constants, [k for k in found["kernels"] if k is not None]
+
+
+def _counted(node: Any) -> Kernel | None:
+    """What one node of Inductor's schedule launches; None: nothing."""
+    if type(node).__name__ == "NopKernelSchedulerNode":
+        return None
+    moved = int(node.get_read_write_buffers_sizes())
+    if not node.is_extern():
+        return Kernel(node.get_name(), False, moved, 0)
+    buffer = node.node
+    name = getattr(buffer, "python_kernel_name", None) or type(buffer).__name__
+    if not name.endswith(("mm", "addmm", "baddbmm")):
+        return Kernel(name, True, moved, int(node.estimate_flops() or 0))
+    inner = buffer.inputs[-2].get_size()[-1]
+    count = 2 * int(inner)
+    for size in buffer.get_size():
+        count *= int(size)
+    return Kernel(name, True, moved, count)
