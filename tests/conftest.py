@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.pop("COLUMNS", None)  # the width of the screen that pytest was started on
 
 TINY = [
     "model.width=16", "task=recall", "task.pairs=2", "task.queries=2", "task.keys=6",
