@@ -7,12 +7,18 @@ from __future__ import annotations
 
 import json
 import os
+import platform
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
+import yaml
+
+import orchestrator
 
 TINY = [
     "model.width=16", "task=recall", "task.pairs=2", "task.queries=2", "task.keys=6",
@@ -44,6 +50,9 @@ class Mine:
 """
 
 
+ROOMS = ("orchestrator", "hydra_plugins", "conf", "sweeps")
+
+
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty working folder, with a store in it."""
@@ -51,6 +60,24 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("ORCHESTRATOR_STORE", str(tmp_path / "runs"))
     Path("sweeps").mkdir()
     return tmp_path
+
+
+@pytest.fixture
+def package(folder, monkeypatch) -> Path:
+    """A copy of the code, to be edited, that the command runs."""
+    root = Path(orchestrator.__file__).parent.parent
+    for room in ROOMS:
+        shutil.copytree(
+            root / room, folder / "code" / room, ignore=shutil.ignore_patterns("__pycache__")
+        )
+    monkeypatch.setenv("PYTHONPATH", str(folder / "code"))
+    return folder / "code" / "orchestrator"
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert text.count(old) == 1, old
+    path.write_text(text.replace(old, new))
 
 
 def call(*words: str) -> subprocess.CompletedProcess[str]:
@@ -98,15 +125,57 @@ def own_task(source: str) -> str:
     return "task=mine"
 
 
+def test_runs_of_edited_code_are_told_apart(package):
+    """Also where what was edited is a header of our C++."""
+    words = [*TINY, "execution.native=off"]
+    done("orchestrator", "train", *words)
+    edit(
+        package / "models/native/transformer.h",
+        "std::sqrt(dot(x, x, E)",
+        "std::sqrt(2 * dot(x, x, E)",
+    )
+    done("orchestrator", "train", *words, "seed=1")
+    done("orchestrator", "collect")
+    (table,) = Path("results").rglob("table.parquet")
+    assert pd.read_parquet(table)["code_version"].nunique() == 2
+
+
+def test_a_new_field_of_the_model_is_not_left_to_our_native_code(package):
+    words = [sweep("seed: 0"), *TINY, "execution.device=cpu"]
+    assert all(pack["native"] for pack in planned(*words)["packs"])
+    edit(package / "config.py", "    tied_head: bool = False\n",
+         "    dropout: float = 0.0\n    tied_head: bool = False\n")  # fmt: skip
+    assert not any(pack["native"] for pack in planned(*words)["packs"])
+
+
 def test_an_edited_part_is_trained_again(folder):
-    words = [sweep("seed: '0,1'"), *OWN, own_task(TASK)]
+    own = own_task(TASK)
+    Path("filters.py").write_text(
+        "from orchestrator.models.momentum import causal_filter\n\n"
+        "def op(z, taps):\n    return causal_filter(z, taps)\n"
+    )
+    Path("attends.py").write_text(
+        "from orchestrator.models.attention import attend\n\n"
+        "def attention(q, k, v):\n    return attend(q, k, v)\n"
+    )
+    words = [sweep("seed: 0"), *OWN, own, "model.momentum.operator=filters.op",
+             "model.attention=attends.attention"]  # fmt: skip
     done("orchestrator", "submit", *words)
-    assert planned(*words)["counts"] == {"completed": 2}
-    Path("mine.py").write_text(TASK.replace("tokens[:, :1]", "tokens[:, 1:2]"))
-    plan = planned(*words)
-    assert len(plan["to_train"]) == 2 and "mine (task)" in json.dumps(plan["changed"])
-    Path("mine.py").write_text(TASK.replace("import math", "# a comment\nimport math"))
-    assert planned(*words)["counts"] == {"completed": 2}
+    said = {}
+    for file, old, new in (
+        ("mine.py", "tokens[:, :1]", "tokens[:, 1:2]"),
+        ("filters.py", "return causal_filter", "return 1.1 * causal_filter"),
+        ("attends.py", "return attend", "return 1.1 * attend"),
+    ):
+        edit(Path(file), old, new)
+        plan = planned(*words)
+        said[file] = (len(plan["to_train"]), plan.get("changed"))
+        edit(Path(file), new, old)
+    assert said == {
+        "mine.py": (1, {"mine (task)": 1}),
+        "filters.py": (1, {"filters (operator)": 1}),
+        "attends.py": (1, {"attends (attention)": 1}),
+    }
 
 
 @pytest.mark.parametrize(
@@ -115,6 +184,7 @@ def test_an_edited_part_is_trained_again(folder):
      ("(size, 5)", "(size, 6)", "tokens are (8, 6), must be (8, 5)"),
      ("return tokens, tokens[:, :1]", "return tokens.int(), tokens[:, :1].int()",
       "tokens are torch.int32, must be torch.int64"),
+     ("slice(4, 5)", "slice(3, 5)", "targets are (8, 1), must be (8, 2)"),
      ("    version = 1\n", "", "lacks version")],
 )  # fmt: skip
 def test_a_task_of_wrong_batches_is_refused(folder, old, new, words):
@@ -123,17 +193,26 @@ def test_a_task_of_wrong_batches_is_refused(folder, old, new, words):
     assert words in refused("orchestrator", "train", *OWN, own)
 
 
-def test_a_later_law_is_refused_and_a_wrong_one_never_planned(folder):
+def test_a_later_law_is_refused_and_the_first_stays_in_the_table(folder):
     words = [sweep("seed: 0"), *TINY]
     done("orchestrator", "submit", *words)
     sweep("seed: 0", "{name: gamma_star, metric: accuracy}")
+    later = call("orchestrator", "submit", *words)
+    done("orchestrator", "collect", "mine")
+    about = json.loads(pq.read_schema("results/mine/table.parquet").metadata[b"orchestrator"])
+    assert (later.returncode, about["law"]["metric"]) == (2, "val_loss")
     line = refused("orchestrator", "submit", *words)
     assert "sweep.law.metric=accuracy (frozen: val_loss)" in line and "--new-law" in line
-    for law, what in (
-        ("{name: gama_star}", "sweep.law.name=gama_star"), ("{metric: val_los}", "val_los"),
-        ("{foo: 3}", "sweep.law.foo"), ("{tuning_seed: 3}", "tuning_seed"),
-    ):  # fmt: skip
-        assert what in refused("orchestrator", "plan", sweep("seed: 0", law, "other"), *TINY)
+
+
+@pytest.mark.parametrize(
+    ("law", "what"),
+    [("{name: gama_star}", "sweep.law.name=gama_star"), ("{metric: val_los}", "val_los"),
+     ("{foo: 3}", "sweep.law.foo"), ("{tuning_seed: 3}", "tuning_seed"),
+     ("{metrics: accuracy}", "sweep.law.metrics")],
+)  # fmt: skip
+def test_a_wrong_law_is_never_planned(folder, law, what):
+    assert what in refused("orchestrator", "plan", sweep("seed: 0", law), *TINY)
 
 
 def test_a_store_is_collected_though_a_users_module_is_gone(folder):
@@ -152,16 +231,38 @@ def test_another_launcher_is_refused(folder, verb):
 
 
 @pytest.mark.parametrize(
-    "words",
-    [["~model"], ["hydra.sweep.dir=elsewhere"], ["model.momentum.arm=foo,bar"],
-     ["cluster.processes=1,2"], ["execution.checkpoint_s=1,2"]],
-    ids=str,
+    "word",
+    ["~model", "hydra.sweep.dir=elsewhere", "model.momentum.arm=foo,bar", "cluster.processes=1,2",
+     "execution.checkpoint_s=1,2"],
 )  # fmt: skip
-def test_a_word_without_effect_is_refused(folder, words):
-    small = [w for w in TINY if w.partition("=")[0] not in words[0]]
-    assert words[0].partition("=")[0].lstrip("~") in refused(
-        "orchestrator", "plan", sweep("seed: 0"), *small, *words
+def test_a_word_without_effect_is_refused(folder, word):
+    key = word.partition("=")[0].lstrip("~")
+    small = [w for w in TINY if not w.startswith(key)]
+    assert key in refused("orchestrator", "plan", sweep("seed: 0"), *small, word)
+
+
+def test_an_optimising_sweeper_gets_its_losses(folder):
+    pytest.importorskip("hydra_plugins.hydra_optuna_sweeper")
+    Path("sweeps/search.yaml").write_text(
+        "defaults: [config, override hydra/sweeper: optuna, _self_]\n"
+        "hydra: {sweeper: {n_trials: 2, n_jobs: 2, sampler: {seed: 1},\n"
+        "  params: {optim.lr: 'interval(1e-3,1e-2)'}}}\n"
     )
+    done("orchestrator", "submit", "search", *TINY, "cluster.wait=true")
+    done("orchestrator", "collect", "search")
+    best = pd.read_parquet("results/search/table.parquet").sort_values("val_loss").iloc[0]
+    (found,) = Path().rglob("optimization_results.yaml")
+    found = yaml.safe_load(found.read_text())
+    assert found["best_value"] == best["val_loss"]
+    assert found["best_params"] == {"optim.lr": best["lr"]}
+    assert not Path("multirun").exists()
+
+
+def test_a_torn_measurement_does_not_break_plan(folder):
+    path = folder / "runs" / "bench" / f"{platform.node()}.jsonl"
+    path.parent.mkdir(parents=True)
+    path.write_text('{"host": "')
+    done("orchestrator", "plan", sweep("seed: 0"), *TINY)
 
 
 def test_a_compiler_that_builds_nothing_costs_a_warning(folder, monkeypatch):
@@ -175,6 +276,14 @@ def test_a_compiler_that_builds_nothing_costs_a_warning(folder, monkeypatch):
     assert finished.returncode == 0 and "completed" in finished.stdout, finished.stderr
     warned = [line for line in finished.stderr.splitlines() if "__builtin_shuffle" in line]
     assert len(warned) == 1
+
+
+@pytest.mark.skipif(shutil.which("clang++") is None, reason="clang++: not installed here")
+def test_clang_alone_trains_by_our_native_code(folder, monkeypatch):
+    monkeypatch.setenv("CXX", "clang++")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+    words = [*TINY, "execution.device=cpu", "execution.native=on"]
+    assert "completed" in done("orchestrator", "train", *words)
 
 
 def test_a_tuned_arm_of_any_name_is_that_arm(folder):

@@ -4,12 +4,8 @@ and no byte read or written that was not given, whatever a call says of itself."
 from __future__ import annotations
 
 import dataclasses
-import json
-import os
 import platform
 import shutil
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -60,16 +56,6 @@ def test_losses_of_five_steps_are_torchs(name, tmp_path, record_property):
     record_property("largest relative difference", max(errors))
     print(f"{name}: largest relative difference of {len(given)} shapes' losses {max(errors):.1e}")
     assert max(errors) < TOLERANCE
-
-
-def test_clang_builds_the_library_and_its_self_check_passes(tmp_path):
-    needs("clang++")
-    env = {**os.environ, "CXX": "clang++", "XDG_CACHE_HOME": str(tmp_path)}
-    words = [sys.executable, "-m", "orchestrator.training.selfcheck"]
-    done = subprocess.run(words, env=env, capture_output=True, text=True, check=False, timeout=300)
-    assert done.returncode == 0, done.stdout + done.stderr
-    (record,) = tmp_path.glob("orchestrator/native/*.json")
-    assert json.loads(record.read_text())["differs"] is None
 
 
 @pytest.fixture(scope="module")
