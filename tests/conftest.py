@@ -34,6 +34,19 @@ def umask():
     os.umask(before)
 
 
+@pytest.fixture(autouse=True)
+def modules(tmp_path_factory: pytest.TempPathFactory):
+    """A module that a test wrote goes with it: the next test may write another of that name."""
+    before = list(sys.path)
+    yield
+    sys.path[:] = before
+    written = str(tmp_path_factory.getbasetemp())
+    for name, module in list(sys.modules.items()):
+        places = [vars(module).get("__file__"), *vars(module).get("__path__", ())]
+        if any(str(p).startswith(written) for p in places):
+            del sys.modules[name]
+
+
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A store of its own, and an empty working folder."""
