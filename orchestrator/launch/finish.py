@@ -19,7 +19,7 @@ from orchestrator.launch.state import under_way
 from orchestrator.launch.stop import cancels, stop_hung
 from orchestrator.records.attempts import attempts, results
 from orchestrator.records.jobs import Holder, holders
-from orchestrator.records.packs import Pack, closed, read_pack
+from orchestrator.records.packs import Pack, closed, frozen, read_pack
 from orchestrator.records.store import Store
 
 LOOK_S = 1.0
@@ -98,6 +98,9 @@ class Finish:
             return False
         if closed(self.store, pack_id):
             self.given_up[pack_id] = "its runs are in other packs by now; submit again"
+            return False
+        if not frozen(self.store, pack_id):
+            self.given_up[pack_id] = "its pack.json is lost; submit again"
             return False
         tries = attempts(self.store, pack_id)[self.before[pack_id] :]
         if not tries and pack_id not in self.launched:

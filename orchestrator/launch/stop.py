@@ -31,10 +31,10 @@ def cancels(store: Store, sweep: str) -> int:
 
 
 def lives_here(claim: dict[str, Any]) -> bool:
-    """Whether the claim's owner is a process of this machine that can be told by its number."""
+    """Whether the claim's owner is a process of this machine that we may tell by its number."""
     mine = claim["boot_id"] == boot_id() and _namespace(claim) == os.readlink("/proc/self/ns/pid")
     start = process_start(claim["pid"]) if mine else None
-    return start is not None and start == claim["process_start"]
+    return start is not None and start == claim["process_start"] and _ours(claim["pid"])
 
 
 def stop(owned: list[Attempt]) -> int:
@@ -88,6 +88,17 @@ def _tell(attempt: Attempt, number: int) -> None:
     with suppress(ProcessLookupError):
         if lives_here(attempt.claim):
             os.kill(attempt.claim["pid"], number)
+
+
+def _ours(pid: int) -> bool:
+    """Whether a process is not another user's."""
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return False
+    except ProcessLookupError:
+        pass  # gone a moment ago
+    return True
 
 
 def _namespace(claim: dict[str, Any]) -> str:

@@ -17,12 +17,14 @@ import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+from orchestrator.errors import refusal
 from orchestrator.launch.pace import Pace
 from orchestrator.parts.own import stand_in
 from orchestrator.records.attempts import Attempt, attempts, claim, end, results
 from orchestrator.records.liveness import HEARTBEAT_S
-from orchestrator.records.packs import Pack, closed, read_pack
+from orchestrator.records.packs import Pack, PackLost, closed, read_pack
 from orchestrator.records.provenance import code_version, git_commit, package_versions
 from orchestrator.records.sealed import seal
 from orchestrator.records.store import Store, open_store, share_alike, write_atomic
@@ -75,15 +77,35 @@ def run(
     for pack_id in pack_ids:
         if stopping():
             break
-        pack = read_pack(store, pack_id)
-        if closed(store, pack_id):
+        try:
+            failed += not _pack(store, pack_id, about, execution, stopping, sink)
+        except PackLost as e:
+            why = str(e)
+        except OSError as e:  # a full disk, a lost permission: nothing can be put on record
+            why = refusal(e)
+            if why is None:
+                raise
+        else:
             continue
-        attempt = claim(store, pack_id, about, pack.run_ids)
-        if attempt is not None:
-            if sink is not None:
-                sink.begin(pack_id, attempt)
-            failed += not _attempt(store, pack, attempt, execution, stopping)
+        print(f"pack {pack_id}: {why}", file=sys.stderr, flush=True)
+        failed += 1
     return failed
+
+
+def _pack(
+    store: Store, pack_id: str, about: dict[str, Any], execution: Execution,
+    stopping: Callable[[], bool], sink: Beside | None,
+) -> bool:  # fmt: skip
+    """Train one pack, unless somebody else does. Whether it did not fail. Raises: PackLost."""
+    pack = read_pack(store, pack_id)
+    if closed(store, pack_id):
+        return True
+    attempt = claim(store, pack_id, about, pack.run_ids)
+    if attempt is None:
+        return True
+    if sink is not None:
+        sink.begin(pack_id, attempt)
+    return _attempt(store, pack, attempt, execution, stopping)
 
 
 def _log() -> str | None:

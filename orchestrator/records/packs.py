@@ -175,6 +175,11 @@ def closed(store: Store, pack_id: str) -> bool:
     return (store.packs / pack_id / "closed.json").exists()
 
 
+def frozen(store: Store, pack_id: str) -> bool:
+    """Whether a pack's record is there."""
+    return (store.packs / pack_id / "pack.json").exists()
+
+
 def read_pack(store: Store, pack_id: str) -> Pack:
     """The frozen pack. Raises: PackLost."""
     data = read_json(store.packs / pack_id / "pack.json", NEEDS, named(pack_id))
