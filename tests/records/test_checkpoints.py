@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import random
+import shutil
 from pathlib import Path
 
 import pytest
@@ -26,17 +27,34 @@ def runs():
     return [dataclasses.replace(one, seed_init=i, seed_data=0) for i in range(4)]
 
 
-@pytest.fixture
-def half(tmp_path):
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory):
     """A store with a pack whose only attempt stopped in its second slice, at its third checkpoint."""
-    store = open_store(tmp_path / "half")
+    store = open_store(tmp_path_factory.mktemp("stopped"))
     pack = new_pack(runs(), Frozen(compile=False, native=False, threads=1, width=2))
     freeze(store, pack)
     looks = iter(range(10**6))
     train(store, pack, stopping=lambda: next(looks) >= 10)
+    return store, pack
+
+
+@pytest.fixture
+def half(stopped, tmp_path):
+    """A copy of that store, the pack, and its attempt."""
+    store, pack = open_store(tmp_path / "half"), stopped[1]
+    shutil.copytree(stopped[0].root, store.root)
     (first,) = attempts(store, pack.pack_id)
     assert len(results([first])) == 2 and first.checkpoint.exists()
     return store, pack, first
+
+
+@pytest.fixture(scope="module")
+def whole(stopped, tmp_path_factory) -> dict:
+    """What the pack comes to where nothing stops it."""
+    store, pack = open_store(tmp_path_factory.mktemp("whole")), stopped[1]
+    freeze(store, pack)
+    train(store, pack)
+    return exact(results(attempts(store, pack.pack_id)))
 
 
 def train(store, pack, stopping=lambda: False):
@@ -44,13 +62,6 @@ def train(store, pack, stopping=lambda: False):
     from orchestrator.launch.worker import run
 
     return run(store, [pack.pack_id], Execution(device="cpu", checkpoint_s=1e-9), stopping)
-
-
-def whole(tmp_path: Path, pack) -> dict:
-    store = open_store(tmp_path / "whole")
-    freeze(store, pack)
-    train(store, pack)
-    return exact(results(attempts(store, pack.pack_id)))
 
 
 def exact(found: dict) -> dict:
@@ -74,7 +85,7 @@ def damage(path: Path, how: str) -> None:
 
 @pytest.mark.parametrize("how", ["empty", "zeros", "half", "flipped", "garbage", "a folder"])
 @pytest.mark.parametrize("both", [False, True])
-def test_a_damaged_checkpoint_falls_back(half, tmp_path, capsys, how, both):
+def test_a_damaged_checkpoint_falls_back(half, whole, capsys, how, both):
     store, pack, first = half
     damage(first.checkpoint, how)
     if both and (first.folder / "checkpoint.earlier.pt").exists():
@@ -82,7 +93,7 @@ def test_a_damaged_checkpoint_falls_back(half, tmp_path, capsys, how, both):
     assert train(store, pack) == 0
     said = capsys.readouterr().err
     assert str(first.checkpoint) in said and "Traceback" not in said
-    assert exact(results(attempts(store, pack.pack_id))) == whole(tmp_path, pack)
+    assert exact(results(attempts(store, pack.pack_id))) == whole
 
 
 def test_the_one_before_is_whole_and_is_gone_on_from(half):

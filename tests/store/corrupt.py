@@ -55,7 +55,9 @@ def main() -> None:
     part = tuple(map(int, args.part.split("/")))
     began, outcomes = time.monotonic(), []
     with tempfile.TemporaryDirectory(prefix="corrupt-") as folder:
-        for outcome in run(Path(folder), args.cases, args.seed, part):
+        warm()
+        expected = made(Path(folder), Path(folder) / "template")
+        for outcome in run(Path(folder), expected, args.cases, args.seed, part):
             outcomes.append(outcome)
             if outcome.wrong:
                 print(f"{outcome.kind}, {outcome.way}: {outcome.wrong}", flush=True)
@@ -77,12 +79,14 @@ def summary(outcomes: list[Outcome], seconds: float) -> str:
 
 
 def run(
-    folder: Path, count: int | None = None, seed: int = 0, part: tuple[int, int] = (1, 1)
+    folder: Path, expected: tuple[pd.DataFrame, pd.DataFrame], count: int | None = None,
+    seed: int = 0, part: tuple[int, int] = (1, 1),
 ) -> Iterator[Outcome]:  # fmt: skip
-    """Yields the outcome of every case, of `count` of them, or of a part."""
-    warm()
+    """Yields the outcome of every case, of `count` of them, or of a part.
+
+    `folder`, `expected`: where the half-trained store `template` is, and the tables it comes to.
+    """
     template = folder / "template"
-    expected = made(folder, template)
     cases = [(k, p, w) for k, p in kinds(template).items() for w in WAYS if applies(p, w)]
     if count is not None:
         cases = random.Random(seed).sample(cases, min(count, len(cases)))

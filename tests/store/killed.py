@@ -20,9 +20,11 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+
+import pandas as pd
 
 from tests.store.forked import KILLED, orchestrator, warm
 from tests.store.half_trained import EXACT, complete, made, tables
@@ -76,9 +78,10 @@ class Writes:
             elif self.way in REFUSED:
                 number, what = REFUSED[self.way]
                 if now >= self.at and name in what:
+                    open(self.log, "a").close()
                     raise OSError(number, os.strerror(number), str(args[0]))
             elif now == self.at and not self.log.exists():  # once
-                self.log.touch()
+                open(self.log, "a").close()
                 os._exit(KILLED)
         return self.really[name](*args, **kwargs)
 
@@ -113,16 +116,19 @@ def prepare(store: Path, verb: str) -> None:
             path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
 
-def one(folder: Path, template: Path, case: Case, expected: dict[str, Callable[[], str]]) -> str:
-    """What goes wrong in a case; empty where all is well."""
+def one(
+    folder: Path, case: Case, expected: tuple[pd.DataFrame, pd.DataFrame]
+) -> tuple[str, bool]:  # fmt: skip
+    """What goes wrong in a case, empty where all is well; and whether the fault struck."""
     store, struck = folder / "case", folder / "struck"
-    shutil.copytree(template, store)
+    shutil.copytree(folder / "template", store)
     prepare(store, case.verb)
     wrong = []
     try:
         code, said = orchestrator(
             folder, store, *VERBS[case.verb], before=lambda: Writes(case.way, case.at, struck)
         )
+        hit = struck.exists()
         if case.way in REFUSED and code not in (0, 1, 2):
             wrong.append(f"exits {code}")
         if case.way in REFUSED and code == 2 and not said.strip():
@@ -135,43 +141,37 @@ def one(folder: Path, template: Path, case: Case, expected: dict[str, Callable[[
         if submissions > 2:
             wrong.append("not complete after two submissions: " + said[-600:])
         else:
-            wrong += expected[case.verb]()
+            wrong += differences(tables(folder), expected)
         if "Traceback" in said:
             wrong.append("later " + said[said.rindex("Traceback") :][-600:])
     finally:
         shutil.rmtree(store)
         struck.unlink(missing_ok=True)
-    return "; ".join(wrong)
+    return "; ".join(wrong), hit
 
 
-def run(
-    folder: Path, count: int | None = None, seed: int = 0, verbs: tuple[str, ...] = tuple(VERBS)
-) -> Iterator[tuple[Case, str]]:
-    """Yields every case, or `count` of them by chance, and what goes wrong in it."""
-    warm()
-    template = folder / "template"
-    undisturbed = made(folder, template)
+def differences(
+    found: tuple[pd.DataFrame, pd.DataFrame], expected: tuple[pd.DataFrame, pd.DataFrame]
+) -> list[str]:
+    """Which of the table and the curves are not the undisturbed ones."""
+    return [
+        f"the {name} differs"
+        for name, ours, theirs in zip(("table", "curves"), found, expected, strict=True)
+        if not ours[[c for c in EXACT if c in ours]].equals(theirs[[c for c in EXACT if c in theirs]])
+    ]  # fmt: skip
 
-    def compare() -> list[str]:
-        found = tables(folder)
-        return [
-            f"the {name} differs" for name, ours, theirs in zip(
-                ("table", "curves"), found, undisturbed, strict=True)
-            if not ours[[c for c in EXACT if c in ours]].equals(theirs[[c for c in EXACT if c in theirs]])
-        ]  # fmt: skip
 
-    cases = []
+def cases(folder: Path, verbs: Iterable[str]) -> list[Case]:
+    """Every case of these verbs."""
+    out = []
     for verb in verbs:
-        number = writes(folder, template, verb)
+        number = writes(folder, folder / "template", verb)
         ways = [w for w in WAYS if w != "worker killed" or verb in OPENED]
-        cases += [
+        out += [
             Case(verb, way, at) for way in ways
             for at in range(25 if way == "worker killed" else number)
         ]  # fmt: skip
-    if count is not None:
-        cases = random.Random(seed).sample(cases, min(count, len(cases)))
-    for case in cases:
-        yield case, one(folder, template, case, dict.fromkeys(VERBS, compare))
+    return out
 
 
 def main() -> None:
@@ -181,8 +181,15 @@ def main() -> None:
     parser.add_argument("--verb", choices=VERBS, action="append")
     args = parser.parse_args()
     began, done, wrong = time.monotonic(), Counter(), 0
-    with tempfile.TemporaryDirectory(prefix="killed-") as folder:
-        for case, what in run(Path(folder), args.cases, args.seed, tuple(args.verb or VERBS)):
+    warm()
+    with tempfile.TemporaryDirectory(prefix="killed-") as name:
+        folder = Path(name)
+        expected = made(folder, folder / "template")
+        chosen = cases(folder, args.verb or VERBS)
+        if args.cases is not None:
+            chosen = random.Random(args.seed).sample(chosen, min(args.cases, len(chosen)))
+        for case in chosen:
+            what, _ = one(folder, case, expected)
             done[case.way] += 1
             wrong += bool(what)
             if what:

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
+from tests.store.corrupt import run
 
-@pytest.mark.slow
-def test_damaged_records_cost_what_they_held_and_nothing_else():
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.store.corrupt", "--cases", "12", "--seed", "5"],
-        cwd=Path(__file__).resolve().parents[2], capture_output=True, text=True, check=False,
-        timeout=600,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr[-2000:]
-    assert "12 cases" in done.stdout
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("store")]
+
+
+def test_damaged_records_cost_what_they_held_and_nothing_else(half):
+    outcomes = list(run(*half, count=8, seed=5))
+    assert len(outcomes) == 8
+    assert [o for o in outcomes if o.wrong] == []

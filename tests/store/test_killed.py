@@ -1,21 +1,22 @@
-"""A few of the cases of killed.py, by chance; `retry --replan` among them."""
+"""A few of the cases of killed.py; each strikes."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
+from tests.store.killed import Case, one
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("words", "cases"), [((), 6), (("--verb", "replan"), 4)])
-def test_killed_or_refused_at_a_write_it_ends_in_the_same_table(words, cases):
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.store.killed", f"--cases={cases}", "--seed=2", *words],
-        cwd=Path(__file__).resolve().parents[2], capture_output=True, text=True, check=False,
-        timeout=600,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr[-2000:]
-    assert f"{cases} cases" in done.stdout
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("store")]
+
+
+@pytest.mark.parametrize(
+    ("verb", "way", "at"),
+    [("first", "killed", 9), ("first", "forbidden", 6), ("submit", "worker killed", 8),
+     ("submit", "full", 2), ("retry", "killed", 3), ("replan", "killed", 7),
+     ("replan", "worker killed", 5), ("replan", "no hard links", 1), ("cancel", "full", 0),
+     ("check", "killed", 2)],
+    ids=lambda value: str(value).replace(" ", "-"),
+)  # fmt: skip
+def test_killed_or_refused_at_a_write_it_ends_in_the_same_table(half, verb, way, at):
+    folder, expected = half
+    assert one(folder, Case(verb, way, at), expected) == ("", True)

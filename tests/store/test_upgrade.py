@@ -10,26 +10,25 @@ import pytest
 
 from orchestrator import models
 from tests.store.first_version import as_first_version
-from tests.store.forked import orchestrator, warm
-from tests.store.half_trained import EXACT, complete, made, tables
+from tests.store.forked import orchestrator
+from tests.store.half_trained import EXACT, complete, tables
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("store")]
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory):
-    """A folder with a half-trained store of the first version, and what it must come to."""
-    warm()
-    folder = tmp_path_factory.mktemp("upgrade")
-    expected = made(folder, folder / "template")
-    as_first_version(folder / "template")
-    assert not list((folder / "template").rglob("results-*.json"))
+def world(half):
+    """A folder with the half-trained store as the first version wrote it, and what it must come to."""
+    folder, expected = half
+    shutil.copytree(folder / "template", folder / "first")
+    as_first_version(folder / "first")
+    assert not list((folder / "first").rglob("results-*.json"))
     return folder, expected
 
 
 @pytest.fixture
 def store(world, tmp_path):
-    shutil.copytree(world[0] / "template", tmp_path / "store")
+    shutil.copytree(world[0] / "first", tmp_path / "store")
     return tmp_path / "store"
 
 
