@@ -441,9 +441,9 @@ def _task(data: dict[str, Any], facts: dict[str, Any] | None) -> Any:
         return recorded_task(data, facts.get("task", {}))
     part = Part("task", "task._target_", target)
     cls = load(part)
-    part.require(
-        dataclasses.is_dataclass(cls) and isinstance(cls, type), "must be a dataclass (a class)"
-    )
+    with guarded(part, "can't be read"):
+        dataclass = isinstance(cls, type) and dataclasses.is_dataclass(cls)
+    part.require(dataclass, "must be a dataclass (a class)")
     values = {k: v for k, v in data.items() if k != "_target_"}
     if ours(target):
         return build(cls, values, path="task.")

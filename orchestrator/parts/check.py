@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
+from orchestrator.errors import UserError
 from orchestrator.parts import attention, measure, model, operator, optimizer, task
-from orchestrator.parts.own import Part, user_parts
+from orchestrator.parts.own import Part, load, said, user_parts
 
 if TYPE_CHECKING:
     from orchestrator.config import RunConfig
@@ -44,10 +45,34 @@ def check_parts(experiments: Iterable[Experiment]) -> None:
 
         for part in parts:
             if part.kind in CHECKS:
-                CHECKS[part.kind](e.run, part)
+                _try(CHECKS[part.kind], e.run, part)
         trace = e.settings.execution.compile != "off" and parts not in _traced
         try_step(e.run, parts, trace)
         if e.run.measures:  # ours too: a user's model may not show what they look at
             measure.check(e.run)
         _passed.add(e.run.shape_id)
         _traced.update({parts} if trace else ())
+
+
+def _try(check: Callable[[RunConfig, Part], None], run: RunConfig, part: Part) -> None:
+    """A trial that stumbles over what a part gives, where no line of its own foresaw it, is its fault."""
+    load(part)
+    _require_defaults(part)
+    try:
+        check(run, part)
+    except UserError:
+        raise
+    except Exception as e:
+        raise part.fault(f"fails its trial ({said(e)})") from e
+
+
+def _require_defaults(part: Part) -> None:
+    """What a module sets for all of torch would change the bits of what trains beside it."""
+    import torch
+
+    dtype, grad = torch.get_default_dtype(), torch.is_grad_enabled()
+    part.require(
+        dtype == torch.float32 and grad,
+        f"its module sets {f'the default dtype to {dtype}' if grad else 'gradients off'} for all of "
+        "torch: name it where it is needed",
+    )

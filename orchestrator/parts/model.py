@@ -107,6 +107,7 @@ def check(run: RunConfig, part: Part) -> None:
     part.require(
         logits.dtype == dtype, f"gives {logits.dtype}, must give {dtype} as its parameters are"
     )
+    part.require(logits.device == tokens.device, f"gives a tensor on {logits.device}, not the CPU")
     part.require(bool(logits.isfinite().all()), "gives logits that are not finite")
     part.require(torch.equal(tokens, kept), "writes to the tokens, which others read")
     moved = [n for n, b in first.named_buffers() if not torch.equal(b, before[n])]
@@ -147,6 +148,11 @@ def _require_parameters(part: Part, first: nn.Module, again: nn.Module, other: n
         named.keys() == twice.keys() and all(torch.equal(p, twice[n]) for n, p in named.items()),
         "has other initial weights when built again with one seed_init: draw them from torch's "
         "generator alone",
+    )
+    shared = [n for n, p in named.items() if p.numel() and p.data_ptr() == thrice[n].data_ptr()]
+    part.require(
+        not shared,
+        f"its parameter {''.join(shared[:1])} is one for all that are built: make it in the constructor",
     )
     part.require(
         not all(torch.equal(p, thrice[n]) for n, p in named.items()),

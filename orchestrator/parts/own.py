@@ -145,7 +145,7 @@ def said(e: BaseException) -> str:
     elif isinstance(e, (ImportError, AttributeError)):
         text = _line(str(e)) or type(e).__name__
     else:
-        text = f"{type(e).__name__}: {_line(str(e))}".removesuffix(": ")
+        text = f"{type(e).__name__}: {_line(_message(e))}".removesuffix(": ")
     place = f"{Path(e.filename or '?').name}, line {e.lineno}" if isinstance(e, SyntaxError) else ""
     frames = traceback.extract_tb(e.__traceback__)
     root = str(standing_in())
@@ -153,6 +153,13 @@ def said(e: BaseException) -> str:
     if own and not place:
         place = f"{Path(own[-1].filename).name}, line {own[-1].lineno}"
     return f"{text}; {place}" if place else text
+
+
+def _message(e: BaseException) -> str:
+    try:
+        return str(e)
+    except Exception:  # noqa: BLE001 (a user's own kind of exception)
+        return ""
 
 
 def _line(text: str) -> str:

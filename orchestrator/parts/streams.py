@@ -49,6 +49,10 @@ def try_streams(
     part.require(out.dtype == dtype, f"gives {out.dtype}, must give {dtype} as it got")
     part.require(out.device == inputs[0].device, f"gives a tensor on {out.device}, not z's device")
     part.require(
+        not out.requires_grad,
+        "has parameters of its own, which nothing would train: make it a model",
+    )
+    part.require(
         all(map(torch.equal, (*inputs, *given), kept)), "writes to its arguments, which others read"
     )
     part.require(bool(out.isfinite().all()), "gives numbers that are not finite")

@@ -61,6 +61,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+HEAD = nn.Parameter(torch.randn(32, 8))
+
 class Part(nn.Module):
     def __init__(self, vocab, length, scored, width: int = 8, depth: int = 1):
         super().__init__()
@@ -133,6 +135,19 @@ def _modules() -> Iterator[Broken]:
         )
         for name, source, words in faults:
             yield Broken(f"{key} {name}", key, source, words)
+        for name, set_, words in (
+            (
+                "default dtype",
+                "torch.set_default_dtype(torch.float64)",
+                "sets the default dtype to",
+            ),
+            (
+                "no gradients",
+                "torch.set_grad_enabled(False)",
+                "sets gradients off for all of torch",
+            ),
+        ):
+            yield Broken(f"{key} {name}", key, f"{text}\n{set_}\n", words)
         yield Broken(f"{key} no module", key, text, "No module named 'brokn'", "brokn.Part")
         yield Broken(f"{key} no name", key, text, "has no attribute 'Prt'", "broken.Prt")
         yield Broken(f"{key} no path", key, text, "must be an import path", "broken")
@@ -183,6 +198,13 @@ TASK_FAULTS = [
     ("batch of two arguments", "(self, seed, step, size)", "(self, seed, step, size=1, *, x)",
      "batch must take (seed, step, size)"),
     ("no dataclass", "@dataclass(frozen=True)", "", "must be a dataclass"),
+    ("function that makes one", "    def batch(", ("    def batch(self):\n        pass\n\n"
+     "def Part(kind: int = 3):\n    def batch("), "must be a dataclass"),
+    ("class that can't be looked at", "@dataclass(frozen=True)\nclass Part:",
+     ("class Odd(type):\n    def __getattribute__(cls, name):\n        raise OSError(name)\n\n"
+      "class Part(metaclass=Odd):"), "can't be read (OSError: "),
+    ("scored twice", "slice(1, 6, 4)", "[1, 1]", "scored is [1, 1], must be a slice"),
+    ("more symbols than memory", "vocab = 7", "vocab = 2**40", "can't be built (RuntimeError: "),
     _made("post_init raises", "raise ValueError('kind\\nmust be 4')",
           "can't be built (ValueError: kind must be 4"),
     _made("post_init exits", "sys.exit(5)", "exits the interpreter with status 5"),
@@ -228,6 +250,9 @@ TASK_FAULTS = [
     _given("in-place writing", "seed.add_(1)", "batch writes to its arguments"),
     _given("raises", "raise IndexError('no\\nluck')", "batch fails (IndexError: no luck; broken.py"),
     _given("exits", "print('bye'); sys.exit('gone')", "exits the interpreter with status gone"),
+    _given("raises what can't be said", "class E(Exception):\n            __str__ = None\n"
+           "        raise E", "batch fails (E; broken.py"),
+    _given("more memory than there is", "torch.zeros(10**15)", "batch fails (RuntimeError: "),
     _given("made on the CPU", "targets = targets + torch.zeros(size, 2).long().to('cpu')",
            "device=seed.device"),
     _given("given on another device", "tokens = tokens.to('meta')", "tokens are on meta"),
@@ -254,6 +279,11 @@ STREAM_FAULTS = [
     ("state kept", "    calls.append(1)\n    return out * len(calls)", "at the second call"),
     ("in-place writing", "    z.mul_(2)\n    return out", "writes to its arguments"),
     ("detached", "    return out.detach()", "no gradient comes back"),
+    (
+        "parameters of its own",
+        "    return out * torch.ones(1, requires_grad=True)",
+        "has parameters of its own, which nothing would train",
+    ),
     ("nothing of it", "    return z.detach() + 0 * out", "no gradient comes back to"),
     ("gradient NaN", "    return out + (z - z).sqrt()", "is not finite"),
     ("if on a value", "    return out if z.sum() > 1e9 else out * 2", "fails under vmap over runs"),
@@ -298,6 +328,7 @@ MODEL_FAULTS = [
     _after("last position alone", "logits = logits[:, -1]", "gives shape (3, 32), must give (3, 15"),
     _after("one position short", "logits = logits[:, 1:]", "gives shape (3, 14, 32)"),
     _after("float64", "logits = logits.double()", "gives torch.float64, must give torch.float32"),
+    _after("on another device", "logits = logits.to('meta')", "gives a tensor on meta"),
     _after("NaN", "logits = logits / (logits - logits)", "logits that are not finite"),
     _after("infinite", "logits = logits.masked_fill(logits > 0, float('inf'))", "not finite"),
     _after("mean over time", "logits = logits + x.mean() * logits", "the logits of another"),
@@ -322,6 +353,9 @@ MODEL_FAULTS = [
     _built("parameter complex", "self.c = nn.Parameter(torch.zeros(3, dtype=torch.complex64))",
            "is torch.complex64"),
     _built("parameter NaN", "self.head.weight.data.fill_(float('nan'))", "not finite before training"),
+    _built("parameter without a shape", "self.more = nn.LazyLinear(3)", "fails its trial (ValueError: "),
+    _built("sparse gradient", "self.embedding.sparse = True", "fails its trial ("),
+    _built("weights of the module", "self.head.weight = HEAD", "is one for all that are built"),
     _built("parameter elsewhere", "self.head = nn.Linear(width, vocab, device='meta')",
            "is on meta, not the CPU"),
     _built("seed of its own", "torch.manual_seed(0); self.embedding.reset_parameters(); "

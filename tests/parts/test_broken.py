@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from orchestrator.cli import main
 from orchestrator.config import run_config
@@ -46,6 +47,9 @@ def forget(monkeypatch):
     sys.modules.pop("broken", None)
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    yield
+    torch.set_default_dtype(torch.float32)
+    torch.set_grad_enabled(True)
 
 
 def test_they_are_many_and_of_every_part():
