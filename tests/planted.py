@@ -159,6 +159,25 @@ def informative_divergence(
     return frame
 
 
+def lost(frame: pd.DataFrame, which: np.ndarray) -> pd.DataFrame:
+    """A table some of whose runs diverged. which: (R,) bool."""
+    frame.loc[which, "status"] = "diverged"
+    frame.loc[which, "val_loss"] = np.nan
+    return frame
+
+
+def lost_tuning_rows(rng: np.random.Generator) -> pd.DataFrame:
+    """A true law, of whose tuning runs 2 % diverged, at random."""
+    frame = simulate(World("p", power(1.0), noise=0.05), rng)
+    return lost(frame, (frame["seed"] == 0).to_numpy() & (rng.random(len(frame)) < 0.02))
+
+
+def lost_depths(rng: np.random.Generator) -> pd.DataFrame:
+    """A true law to depth 12, and no run of depths 16 and 24 that converged."""
+    frame = simulate(World("p", power(1.0), (*DEPTHS_8, 24), noise=0.05), rng)
+    return lost(frame, (frame["depth"] > 12).to_numpy())
+
+
 def drifting_valley(
     rng: np.random.Generator, fall: float = 0.74, wide: float = 2.4, seeds: int = 5,
     noise: float = 0.05, depths: tuple[int, ...] = DEPTHS_8,

@@ -16,7 +16,15 @@ import pandas as pd
 from analysis.gamma_star import fit
 from analysis.gamma_star.records import GammaStarFit
 from analysis.tables.table import from_frame
-from tests.planted import ByRate, both_signs, crossed_widths, rate_by_hand, rate_tuned
+from tests.planted import (
+    ByRate,
+    both_signs,
+    crossed_widths,
+    lost_depths,
+    lost_tuning_rows,
+    rate_by_hand,
+    rate_tuned,
+)
 from tests.worlds import World, power, simulate
 
 Make = Callable[[np.random.Generator], pd.DataFrame]
@@ -144,6 +152,15 @@ def tables() -> Iterator[Planted]:
         Conclusion("b at a fixed rate covers .74", rate("b_fixed", B), 0.9),
         Conclusion(supported, verdict(supported), 0.8),
     ))  # fmt: skip
+    yield Planted("a true law, 2 % of the tuning runs lost", lost_tuning_rows,
+                  (Conclusion(supported, verdict(supported), 0.8),))  # fmt: skip
+    yield Planted("a true law, the deepest depths lost", lost_depths,
+                  (Conclusion(supported, verdict(supported), most=0.0),))  # fmt: skip
+    for tuned in ((0.8,), (0.4, 0.8)):
+        few = replace(COARSE, tuning_gammas=tuned, step=2**0.5)
+        yield Planted(f"gamma* of the rate alone, tuned at {len(tuned)} γ",
+                      lambda rng, world=few: rate_tuned(world, rng),
+                      (Conclusion(supported, verdict(supported), most=0.0),))  # fmt: skip
     yield Planted("two widths, a true law", crossed_widths, (
         Conclusion(supported, verdict(supported), 0.6), Conclusion("b covers .74", b_of(B), 0.9),
         Conclusion("c covers .4", b_of(0.4, "c"), 0.9),

@@ -100,6 +100,9 @@ def fit_arm(
         if rate.at_optimum is not None:
             tuning = rates_check(rates, rate.at_optimum)
             checks["learning_rate"] = {**checks["learning_rate"], **tuning}
+        if rate.undecided and checks["learning_rate"]["passed"]:
+            asked = {"passed": None, "finding": rate.finding}
+            checks["learning_rate"] = {**checks["learning_rate"], **asked}
         seen, points = points, rate.points or points
         design = power_design(points)
         law = regress(points, design)

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.tables.metrics import Scaled
+from analysis.tables.table import LINEAR, UNIT, WEIGHT
 
 # Prior degrees of freedom that pull a cell's variance to the depth's own: cells have 2-8 seeds,
 # too few to weight by their own variance alone (docs/notebook.md, "weights").
@@ -70,11 +71,11 @@ def cells_of(
     """The cells of each (depth, width), ascending. use (R,) bool: rows that count; least: the least
     gamma that does (-inf: every sign)."""
     gammas = runs["gamma"].to_numpy(float)
-    replicate = "unit" if "unit" in runs.columns else "seed"
+    replicate = UNIT if UNIT in runs.columns else "seed"
     keep = use & np.isfinite(scaled.y) & (gammas >= least)
     depth, width, seed = (runs[c].to_numpy()[keep] for c in ("depth", "width", replicate))
     gamma, value, late = gammas[keep], scaled.y[keep], scaled.censored[keep]
-    precision = runs["weight"].to_numpy(float)[keep] if "weight" in runs.columns else None
+    precision = runs[WEIGHT].to_numpy(float)[keep] if WEIGHT in runs.columns else None
     groups = []
     for w, d in sorted(set(zip(width.tolist(), depth.tolist(), strict=True))):
         mine = (width == w) & (depth == d)
@@ -91,7 +92,7 @@ def cells_of(
             weight = np.zeros(y.shape)
             np.add.at(weight, (row, column), precision[mine])
             weight /= np.maximum(count, 1)  # runs of one seed in a cell are one
-        if "linear" in runs.columns:
+        if LINEAR in runs.columns:
             weight = (1.0 if weight is None else weight) * even_in_the_metric(y)
         if weight is not None:
             weight = np.where(count > 0, weight, 0.0) / weight[count > 0].mean()

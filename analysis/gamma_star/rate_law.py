@@ -68,6 +68,12 @@ class RateLaw:
         return out
 
     @property
+    def undecided(self) -> bool:
+        """Whether the rates differ by depth and nothing tells b at a fixed one."""
+        rates = [d.lr for d in self.depths]
+        return self.b_fixed is None and max(rates) > (1 + 1e-9) * min(rates)
+
+    @property
     def at_optimum(self) -> dict[tuple[int, int], tuple[float, bool]] | None:
         """What `learning_rate.rates_check` asks; None where a depth's best rate isn't known."""
         if self.points is None:

@@ -212,6 +212,9 @@ def with_bounds(fit: GammaStarFit, part: pd.DataFrame, use: np.ndarray) -> Gamma
     checks, data, law = dict(fit.law.checks), dict(fit.law.data), fit.law
     b = law.parameters["b"]
     lost = lost_runs.bounds(part, use, primary, b)
+    gone = lost_runs.lost_depths(part, fit.curves)
+    if gone:
+        checks["lost_depths"] = lost_runs.check_depths(gone)
     if lost is not None:
         checks["lost_runs"], data["lost_runs"] = lost_runs.check(lost), lost
         b = Parameter(b.estimate, lost["low"], lost["high"], lost["low"] is not None)

@@ -200,7 +200,7 @@ def decide(checks: dict[str, dict[str, Any]], optima: Sequence[Optimum]) -> tupl
     sign = checks.get("sign", {})
     if sign.get("passed") is False:
         return "not supported", sign["finding"]
-    for name in ("formation", "lost_runs"):
+    for name in ("formation", "lost_depths", "lost_runs"):
         if checks.get(name, {}).get("passed") is False:
             return "not distinguishable", f"not distinguishable: {checks[name]['finding']}"
     depths = len({o.depth for o in optima})

@@ -50,6 +50,7 @@ FAILED = {
     "widths": "the exponent differs between widths, or may",
     "attribution": "a sharper softmax, not momentum, may be what the best γ follows",
     "holm": "over all arms together the exponent may be 0",
+    "lost_depths": "at some depths too few runs converged to see a best γ",
     "lost_runs": "the runs that diverged could turn the answer",
     "formation": "runs either learn the task or don't, and the best γ is then the one at which "
     "they learn at all",

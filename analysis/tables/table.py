@@ -28,6 +28,8 @@ from analysis.tables.read import read_frame
 from analysis.tables.units import without_copies
 
 SCALES = ("log", "linear")
+UNIT, WEIGHT, LINEAR = "fit.unit", "fit.weight", "fit.linear"
+"""What --cluster, --weights and --scale say of each run, as columns: a file's own of these names don't count."""
 
 
 @dataclass(frozen=True)
@@ -58,11 +60,11 @@ class Table(Shown):
     """Of `primary`: frozen, exploratory (changed after a submission), not frozen (no sweep's)."""
     law_history: list[Any] = field(default_factory=list)
     cluster: str | None = None
-    """The column whose values, not the seeds, are the replicates of a fit (the runs' `unit`)."""
+    """The column whose values, not the seeds, are the replicates of a fit (the runs' UNIT)."""
     weights: str | None = None
-    """The column of each run's precision (the runs' `weight`)."""
+    """The column of each run's precision (the runs' WEIGHT)."""
     scale: str = "log"
-    """Where the metric's noise is even: of its logarithm, or "linear" (the runs' `linear`)."""
+    """Where the metric's noise is even: of its logarithm, or "linear" (the runs' LINEAR)."""
     notes: tuple[str, ...] = ()
     """What was set aside on reading, in words."""
 
@@ -117,7 +119,7 @@ def from_frame(
         )
     if runs.empty:
         raise InputError("has no rows: nothing to fit")
-    runs = runs.reset_index(drop=True).copy()
+    runs = runs.drop(columns=[UNIT, WEIGHT, LINEAR], errors="ignore").reset_index(drop=True)
     for column in {*NUMBERS, primary.metric} & set(runs.columns):
         runs[column] = to_numbers(runs[column], column)
     if "width" not in runs.columns:
@@ -153,7 +155,7 @@ def clustered(table: Table, column: str) -> Table:
     if column not in table.runs.columns or table.runs[column].isna().any():
         raise InputError(f"--cluster {column!r}: no such column, or not in every row")
     unit = pd.factorize(table.runs[column].astype(str))[0]
-    return replace(table, runs=table.runs.assign(unit=unit), cluster=column)
+    return replace(table, runs=table.runs.assign(**{UNIT: unit}), cluster=column)
 
 
 def weighted(table: Table, column: str | None, scale: str = "log") -> Table:
@@ -169,9 +171,9 @@ def weighted(table: Table, column: str | None, scale: str = "log") -> Table:
         if not (np.isfinite(weight) & (weight > 0))[runs["status"] == "completed"].all():
             raise InputError(f"--weights {column!r}: has to be a positive number in every "
                              "completed run")  # fmt: skip
-        runs = runs.assign(weight=weight)
+        runs = runs.assign(**{WEIGHT: weight})
     if scale == "linear":
-        runs = runs.assign(linear=True)
+        runs = runs.assign(**{LINEAR: True})
     return replace(table, runs=runs, weights=column, scale=scale)
 
 

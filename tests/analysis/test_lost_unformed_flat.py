@@ -7,7 +7,13 @@ import numpy as np
 import pytest
 
 from analysis.stats.tests import p_of_equal_columns
-from tests.planted import drifting_valley, informative_divergence, moving_formation
+from tests.planted import (
+    drifting_valley,
+    informative_divergence,
+    lost_depths,
+    lost_tuning_rows,
+    moving_formation,
+)
 from tests.planted_results import b_of, first_arm
 from tests.planted_units import b_given, bimodal, formation, shallow
 from tests.worlds import World, power, simulate
@@ -32,6 +38,16 @@ def test_b_is_bounded_over_what_lost_runs_would_have_been():
 def test_no_bounds_where_nothing_was_lost():
     (fit,) = fits(lambda rng: simulate(World("p", power()), rng), 1)
     assert "lost_runs" not in fit.law.checks and "lost_runs" not in fit.law.data
+
+
+def test_a_few_lost_tuning_runs_leave_a_true_law_supported():
+    assert sum(f.law.verdict == "supported" for f in fits(lost_tuning_rows, 3)) >= 2
+
+
+def test_depths_that_nothing_survived_leave_the_law_undecided():
+    (fit,) = fits(lost_depths, 1)
+    assert fit.law.verdict == "not distinguishable"
+    assert "too few runs converged at depths 16, 24" in fit.sentences[0]
 
 
 def test_formation_and_formed_runs_have_a_law_each():

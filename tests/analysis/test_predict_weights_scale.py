@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ from analysis.errors import InputError
 from analysis.gamma_star import fit
 from analysis.gamma_star.cells import cells_of
 from analysis.tables.metrics import scale
-from analysis.tables.table import weighted
+from analysis.tables.table import LINEAR, from_frame, weighted
 from tests.planted import crossed_widths
 from tests.worlds import World, power, simulate, table_of
 
@@ -111,6 +112,17 @@ def even(random: np.random.Generator) -> pd.DataFrame:
     return frame.assign(val_loss=np.maximum(value, 1e-3))
 
 
+def test_a_files_own_columns_are_no_flags():
+    """Only --cluster, --weights and --scale make units and weights, whatever a file's columns are called."""
+    frame = simulate(World("p", power(), (1, 2, 3, 4), seeds=2), np.random.default_rng(1))
+    own = {"unit": range(len(frame)), "weight": frame["val_loss"] ** 4, "linear": True}
+    named = frame.assign(**own, **{f"fit.{name}": value for name, value in own.items()})
+    laws = [
+        fit(from_frame(f, {}, Path("t.parquet")), explore=False).laws[0] for f in (frame, named)
+    ]
+    assert laws[0].parameters == laws[1].parameters and laws[0].checks == laws[1].checks
+
+
 def test_noise_even_in_the_metric():
     table = table_of([WORLD], np.random.default_rng(0))
     off = {"log": [], "linear": []}
@@ -129,7 +141,7 @@ def test_even_noise_is_found_even():
     """On the linear scale a run of weight 1 is about as noisy in any cell of a depth."""
     frame = even(np.random.default_rng(1))
     spread = []
-    for runs in (frame, frame.assign(linear=True)):
+    for runs in (frame, frame.assign(**{LINEAR: True})):
         (cells, *_) = cells_of(runs, scale(runs, "val_loss"), np.ones(len(runs), bool))
         spread.append(np.ptp(np.log(cells.variance)))
     assert cells.weight.mean() == pytest.approx(1) and spread[1] < 2 and spread[0] > 2 * spread[1]

@@ -46,6 +46,15 @@ def test_a_rate_set_by_hand_per_depth_is_undecided(seed):
     assert law.data["rate"]["b_total"] is None and law.data["rate"]["b_fixed"] is None
 
 
+@pytest.mark.parametrize("tuned", [(0.8,), (0.4, 0.8)])
+def test_rates_tuned_at_too_few_gammas_leave_it_undecided(tuned):
+    for i in range(3):
+        frame = rate_tuned(replace(FINE, tuning_gammas=tuned), np.random.default_rng([3, i]))
+        law = fitted(frame)[1]
+        assert law.data["rate"]["b_fixed"] is None and law.verdict != "supported"
+        assert law.checks["learning_rate"]["passed"] is not True
+
+
 @pytest.mark.parametrize("world", [COARSE, FINE], ids=["coarse", "fine"])
 def test_gamma_star_of_the_rate_alone_is_explained_by_it(world):
     found = [fitted(rate_tuned(world, np.random.default_rng([5, i]))) for i in range(6)]

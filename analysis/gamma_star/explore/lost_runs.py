@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.gamma_star.explore.specification import Specification, one
+from analysis.gamma_star.records import DepthCurve
 from analysis.tables.laws_json import Parameter
 
 CASES = {"at_chance": "as chance", "at_best": "as best"}
@@ -39,6 +40,20 @@ def bounds(
     out["low"] = min(pair[0] for pair in ends) if known else None
     out["high"] = max(pair[1] for pair in ends) if known else None
     return out
+
+
+def lost_depths(runs: pd.DataFrame, curves: list[DepthCurve]) -> list[int]:
+    """Depths that lost runs and have no curve. runs: the arm's, at every rate."""
+    lost = runs[(runs["status"] != "completed") & (runs["gamma"] > 0)]
+    places = set(zip(lost["depth"], lost["width"], strict=True))
+    return sorted({c.depth for c in curves if not len(c.gamma) and (c.depth, c.width) in places})
+
+
+def check_depths(lost: list[int]) -> dict[str, Any]:
+    """A law of the depths that survived is not one of those that didn't."""
+    return {"passed": False, "value": lost, "contradicted": False,
+            "finding": f"too few runs converged at depths {', '.join(map(str, lost))} to see a best "
+                       "γ there: what holds is of the others alone"}  # fmt: skip
 
 
 def check(found: dict[str, Any]) -> dict[str, Any]:
