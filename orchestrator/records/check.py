@@ -15,6 +15,7 @@ from orchestrator.records import manifests
 from orchestrator.records.commits import Commit
 from orchestrator.records.damage import aside, set_aside
 from orchestrator.records.jobs import JobArray
+from orchestrator.records.leftovers import at_work
 from orchestrator.records.manifests import Member
 from orchestrator.records.packs import NEEDS as PACK
 from orchestrator.records.packs import Pack, named, pack_ids
@@ -47,7 +48,7 @@ def check(store: Store, repair: bool = False) -> list[Problem]:
         try:
             look(path)
         except Damaged as e:
-            mended = repair and _mend(path, str(e))
+            mended = repair and _mend(store, path, str(e))
             out.append(Problem(str(path), str(e), means, mended))
         except FileNotFoundError:
             continue  # it was replaced or removed while we looked
@@ -163,18 +164,32 @@ def _ended(path: Path) -> bool:
     return (path.parent / "end.json").exists()
 
 
-def _mend(path: Path, why: str) -> bool:
-    """Set a damaged record aside, of lines the bad ones alone. Whether it could be done."""
+def _mend(store: Store, path: Path, why: str) -> bool:
+    """Set a damaged record aside, of lines the bad ones alone. Whether that is done.
+
+    Not the lines of a pack that has an owner, who may append to them meanwhile.
+    """
     try:
         now = os.lstat(path)
     except FileNotFoundError:
         return False
     if path.suffix != ".jsonl" or path.is_dir():
-        return set_aside(path, why, now) is not None
+        set_aside(path, why, now)
+        return _inode(path) != now.st_ino  # moved by us, or by another who was faster
+    if at_work(store, path.parent):
+        return False
     content = path.read_bytes()
     cut = content[content.rfind(b"\n") + 1 :]
     bad = [*whole_lines(content[: len(content) - len(cut)])[1], *([cut] if cut else [])]
-    write_atomic(aside(path), b"\n".join(bad) + b"\n")
-    good = [line for line in content.split(b"\n") if line and line not in bad]
-    write_atomic(path, b"".join(line + b"\n" for line in good))
+    if bad:
+        write_atomic(aside(path), b"\n".join(bad) + b"\n")
+        good = [line for line in content.split(b"\n") if line and line not in bad]
+        write_atomic(path, b"".join(line + b"\n" for line in good))
     return True
+
+
+def _inode(path: Path) -> int | None:
+    try:
+        return os.lstat(path).st_ino
+    except FileNotFoundError:
+        return None

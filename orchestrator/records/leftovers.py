@@ -23,7 +23,7 @@ def remove(store: Store) -> int:
     """Remove them; how many. Raises: OSError."""
     count = 0
     for folder, paths in _found(store):
-        if paths and not _at_work(store, folder):
+        if paths and not at_work(store, folder):
             for path in paths:
                 if OLD_S < age_s(path) < float("inf"):
                     path.unlink(missing_ok=True)
@@ -37,7 +37,7 @@ def _found(store: Store) -> Iterator[tuple[Path, list[Path]]]:
         yield Path(folder), [Path(folder, n) for n in names if _NAME.fullmatch(n)]
 
 
-def _at_work(store: Store, folder: Path) -> bool:
+def at_work(store: Store, folder: Path) -> bool:
     """Whether a folder is of a pack that has an owner, be it one that stands still."""
     if store.packs not in folder.parents:
         return False

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.cli import main
-from orchestrator.records.attempts import claim
+from orchestrator.records.attempts import claim, end
 from orchestrator.records.manifests import read_sweep
 from orchestrator.records.store import Store, open_store
 from tests.tracking.scripted import planned, train
@@ -71,6 +71,19 @@ def test_damage_is_found_and_mended(records, capsys, record, content):
     assert (code, [p["what"] for p in found]) == (
         (1, ["not there"]) if record == "pack.json" else (0, [])
     )
+
+
+def test_lines_that_an_owner_may_append_to_are_left_alone(records, capsys):
+    pack = next(records.packs.iterdir())
+    path = pack / "0001/curves.jsonl"
+    path.write_bytes(b"torn\n" + path.read_bytes())
+    before = path.read_bytes()
+    owner = claim(records, pack.name, {"code_version": "x"})
+    code, found = check(capsys, "--repair")
+    assert code == 1 and not found[0]["repaired"] and path.read_bytes() == before
+    end(owner, "stopped")
+    code, found = check(capsys, "--repair")
+    assert code == 0 and path.read_bytes() == before.removeprefix(b"torn\n")
 
 
 def test_a_lost_manifest_is_rebuilt_from_its_packs(records, capsys):
