@@ -39,10 +39,22 @@ def composed(name: str, *words: str) -> list[Any]:
     return out
 
 
+def test_the_ids_of_every_shipped_sweep_are_known():
+    assert {p.stem for p in shipped("sweeps").glob("*.yaml")} == set(IDS)
+
+
 @pytest.mark.parametrize("sweep", sorted(IDS))
-def test_runs_keep_their_ids(store, sweep):
-    ids = sorted({e.run.run_id for e in composed(sweep)})
+def test_a_shipped_sweep_keeps_its_runs_and_says_its_claim(store, sweep):
+    runs = composed(sweep)
+    ids = sorted({e.run.run_id for e in runs})
     assert (len(ids), hashlib.sha256(" ".join(ids).encode()).hexdigest()[:16]) == IDS[sweep]
+    law = runs[0].settings.sweep.law
+    assert law.metric == "val_loss" and set(law.tuning_seeds or []) <= {e.run.seed for e in runs}
+    text = find_sweep(sweep).read_text()
+    if sweep.endswith("_tuned"):
+        assert text.startswith(f"# Second stage of {sweep.removesuffix('_tuned')}")
+    elif sweep != "demo":
+        assert text.startswith("# ") and "# Claim: " in text and sweep.removesuffix("_small") in IDS
 
 
 def files() -> Iterator[tuple[str, dict[str, Any]]]:
