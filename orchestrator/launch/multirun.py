@@ -154,7 +154,9 @@ def hydra_of(path: Path) -> Iterator[Hydra]:
     try:
         yield hydra
     except OverrideParseException as e:
-        raise UserError(f"{e.override}: not an override as Hydra's grammar has it") from e
+        raise UserError(
+            f"{e.override}: not an override as Hydra's grammar has it (KEY=VALUE)"
+        ) from e
     except (HydraException, OmegaConfBaseException) as e:
         raise UserError(explained(e, hydra, path.stem)) from e
     except YAMLError as e:

@@ -70,7 +70,7 @@ def require_one_setting(all_settings: Sequence[Settings]) -> None:
         key = next(k for k in keys if k.removeprefix("execution.") not in FROZEN)
         raise UserError(
             f"{key}={plain(mine.get(key))} and {key}={plain(theirs.get(key))}: holds for a whole "
-            "submission and makes no runs of its own; give one value"
+            "submission and makes no runs of its own; give one value (a list is written [a,b])"
         )
 
 

@@ -46,6 +46,7 @@ class Optim:
     """After warm-up: cosine to `final`; constant; or constant and, over the last
     `decay_fraction` of the steps, linear to `final`."""
     decay_fraction: float = 0.2
+    """Share of the steps, at the end, over which `constant_decay` decays."""
     final: float = 0.1
     """Last learning rate over the peak."""
 

@@ -47,9 +47,11 @@ class Muon(Optim):
     by_adamw: list[str] = field(default_factory=lambda: ["embedding", "head", "momentum"])
     """Modules (first part of a parameter's name) whose matrices AdamW trains."""
     beta1: float = 0.9
-    """AdamW's, as the next two."""
+    """AdamW's decay of the first moment."""
     beta2: float = 0.999
+    """AdamW's decay of the second moment."""
     eps: float = 1e-8
+    """AdamW's, added to the root of the second moment."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
