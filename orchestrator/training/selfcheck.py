@@ -14,6 +14,7 @@ from torch import Tensor
 
 from orchestrator.config import Budget, Model, Momentum, RunConfig
 from orchestrator.models.native.build import Unbuilt, checked, library, remember, standing
+from orchestrator.models.native.trial import failed
 from orchestrator.optimizers.adamw import AdamW
 from orchestrator.tasks.recall import Recall
 from orchestrator.training.data import training_batches
@@ -72,10 +73,17 @@ def main() -> None:
     torch.set_num_threads(1)
     try:
         library()
-        if not checked(standing()):
-            remember(differs())
+        record = standing()
+        if checked(record):
+            found = record["differs"]
+        else:
+            found = differs()
+            remember(found)
     except Unbuilt as e:
         print(e)
+        sys.exit(1)
+    if found:
+        print(failed(found))
         sys.exit(1)
 
 

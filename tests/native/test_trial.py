@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.models.native import trial
 from orchestrator.models.native.build import compiler
 from orchestrator.records.attempts import attempts
 from orchestrator.records.packs import Frozen, all_packs, freeze, new_pack
@@ -75,6 +76,18 @@ def test_where_it_does_not_build_or_is_wrong_training_goes_on_with_one_warning(
     assert again.returncode == 0 and again.stderr.count(WARNING + why) == 1
     if name in ("wrong", "crashing"):  # built, and what its check said is remembered
         assert "building" not in again.stderr and len(Path("called").read_text()) == calls == 1
+
+
+def test_another_version_that_shares_the_cache_and_checks_meanwhile_changes_no_answer(monkeypatch):
+    theirs = {"sha256": "", "code": "another version", "differs": "it died of signal 4"}
+    monkeypatch.setattr(trial, "standing", lambda: theirs)
+    for code, said, why in (
+        (0, "", None),
+        (1, "its self-check failed: x\n", "its self-check failed: x"),
+    ):
+        done = subprocess.CompletedProcess([], code, said, "")
+        monkeypatch.setattr(trial.subprocess, "run", lambda *_, done=done, **__: done)
+        assert trial.trouble.__wrapped__() == why
 
 
 def test_what_is_frozen_to_train_by_it_says_why_it_cannot_and_trains_once_it_can(

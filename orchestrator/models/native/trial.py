@@ -25,28 +25,32 @@ def trouble() -> str | None:
         record = standing()
     except Unbuilt as e:
         return str(e)
-    if not checked(record):
-        print("building our C++ for this machine, once", file=sys.stderr, flush=True)
-        why = _tried()
-        if why is not None:
-            return why
-        record = standing()
-        if not checked(record):
-            return "what came of building and checking it can't be kept; is its cache written to?"
-    differs = record["differs"]
-    return f"its self-check failed: {differs}" if differs else None
+    if checked(record):
+        return failed(record["differs"]) if record["differs"] else None
+    print("building our C++ for this machine, once", file=sys.stderr, flush=True)
+    return _tried()
+
+
+def failed(differs: str) -> str:
+    """What a self-check that failed is called."""
+    return f"its self-check failed: {differs}"
 
 
 def _tried() -> str | None:
-    """Build and check. What went wrong where nothing could be remembered, else None."""
+    """Build and check. Why it can't be used; None where it can.
+
+    By the word of the process that checks: beside the library there may stand by then what another
+    version of this code has found, which shares the cache.
+    """
     words = [sys.executable, "-m", CHECK]
     try:
         done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=LONGEST_S)
     except subprocess.TimeoutExpired:
         return f"building and checking it took more than {LONGEST_S:.0f} s"
     if done.returncode < 0:
-        remember(f"it died of signal {-done.returncode}")
-        return None
+        died = f"it died of signal {-done.returncode}"
+        remember(died)
+        return failed(died)
     if done.returncode:
         lines = (done.stdout.strip() or done.stderr.strip() or "no word why").splitlines()
         return lines[-1]
