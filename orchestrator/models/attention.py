@@ -9,10 +9,28 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from orchestrator.models.fused import fused
+
+FUSED_LENGTH = 512
+"""T from which a GPU attends by the fused kernel."""
+FUSED_DEVICES = {"cuda"}
+
 
 def attend(q_BHTD: Tensor, k_BHTD: Tensor, v_BHTD: Tensor) -> Tensor:
     """softmax(q kᵀ / √D) v with a causal mask; (B, H, T, D) each, o alike."""
     length, head_dim = q_BHTD.shape[-2:]
+    if is_fused(q_BHTD, v_BHTD):
+        return fused(q_BHTD, k_BHTD, v_BHTD)
     scores = (q_BHTD @ k_BHTD.transpose(-2, -1)) * head_dim**-0.5
     future = torch.ones(length, length, dtype=torch.bool, device=q_BHTD.device).triu(1)
     return scores.masked_fill(future, float("-inf")).softmax(-1) @ v_BHTD
+
+
+def is_fused(q_BHTD: Tensor, v_BHTD: Tensor) -> bool:
+    """Whether attention is fused: on a GPU, where T makes it pay and a kernel takes the shape."""
+    length, head_dim = q_BHTD.shape[-2:]
+    return (
+        q_BHTD.device.type in FUSED_DEVICES and length >= FUSED_LENGTH
+        and head_dim % 8 == 0 and head_dim <= 256 and v_BHTD.shape[-1] == head_dim
+        and q_BHTD.dtype != torch.float64
+    )  # fmt: skip

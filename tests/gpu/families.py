@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 
 import torch
-from torch import Tensor
 
+from orchestrator.bench.paper.functions import Called, cast
+from orchestrator.bench.paper.functions import functions as without_values
 from orchestrator.config import RunConfig, run_config
 from orchestrator.training.data import training_batches
 from orchestrator.training.slices import slots_of, start
 from orchestrator.training.step import Core, over_runs
+
+LONG = {
+    "task": {"pairs": 256, "queries": 256, "keys": 256, "values": 256}, "batch": 2, "width": 2,
+}  # fmt: skip
+"""T = 1,023: attention is fused."""
 
 FAMILIES: dict[str, dict] = {
     "raw": {},
@@ -23,11 +28,8 @@ FAMILIES: dict[str, dict] = {
     },
     "pre_rope": {"model": {"momentum": {"gamma": 0.3, "placement": "pre_rope"}}},
     "bf16": {"precision": "bf16-mixed"},
-    "long": {
-        "task": {"pairs": 256, "queries": 256, "keys": 64, "values": 64},
-        "batch": 2,
-        "width": 2,
-    },
+    "long": LONG,
+    "long_bf16": {**LONG, "precision": "bf16-mixed"},
     "wide": {"model": {"width": 256, "heads": 4}, "batch": 16, "width": 2},
 }
 """T is 15, the width 64, the batch 64 and the slice 16 runs unless a family says otherwise."""
@@ -53,12 +55,17 @@ def width_of(family: str) -> int:
     return FAMILIES[family].get("width", 16)
 
 
-def functions(
-    family: str, small: bool, device: str = "cpu"
-) -> dict[str, tuple[Callable, tuple[Tensor, ...]]]:
-    """{step, evaluate}: the function over a slice, and its arguments."""
-    run = run_of(family, small)
-    width = 2 if small else width_of(family)
+def functions(family: str) -> dict[str, Called]:
+    """{step, evaluate} of a family, with arguments that have no values."""
+    return without_values(run_of(family, small=False), width_of(family))
+
+
+def small_functions(
+    family: str, device: str = "cpu", precision: str | None = None
+) -> dict[str, Called]:
+    """The same at a small size, with values; `precision`: another than the family's."""
+    run, width = run_of(family, small=True), 2
+    run = dataclasses.replace(run, precision=precision or run.precision)
     core = Core(run, torch.device(device))
     runs = [dataclasses.replace(run, seed=i, seed_init=i, seed_data=i % 2) for i in range(width)]
     state, tensors = start(core, runs, slots_of(width, width)[0])
@@ -71,15 +78,3 @@ def functions(
     )  # fmt: skip
     seen = (state.params, tensors.taps, tokens[0, 0], targets[0, 0])
     return {"step": (cast(step, run), args), "evaluate": (cast(evaluate, run), seen)}
-
-
-def cast(function: Callable, run: RunConfig) -> Callable:
-    """The function under the autocast that a training has (Fabric's precision)."""
-    if run.precision != "bf16-mixed":
-        return function
-
-    def autocast(*args: Tensor):
-        with torch.autocast("cpu", torch.bfloat16):
-            return function(*args)
-
-    return autocast

@@ -11,6 +11,8 @@ import re
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
+import torch
 from torch import Tensor
 
 
@@ -19,6 +21,7 @@ def interpret(
 ) -> tuple[list[Tensor], int]:
     """Outputs, and how many Triton kernels were launched. `stride_fault` plants one."""
     launches = [0]
+    _round_to_nearest()
     builtins._interpreted = SimpleNamespace(
         libdevice=_mathematics(), heuristics=_heuristics(launches)
     )
@@ -70,6 +73,24 @@ def _load(name: str, source: str, folder: Path):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return getattr(module, name)
+
+
+def _round_to_nearest() -> None:
+    """float32 becomes bfloat16 as on a GPU, where the interpreter cuts bits off."""
+    from triton.language import bfloat16, float32
+    from triton.runtime import interpreter
+
+    convert = interpreter._convert_float
+    if convert.__name__ == "rounded":
+        return
+
+    def rounded(array, given, wanted, mode):
+        if (given, wanted) != (float32, bfloat16):
+            return convert(array, given, wanted, mode)
+        values = torch.from_numpy(np.ascontiguousarray(array).view(np.float32))
+        return values.bfloat16().view(torch.int16).numpy().view(np.uint16)
+
+    interpreter._convert_float = rounded
 
 
 def _mathematics() -> SimpleNamespace:

@@ -44,20 +44,26 @@ def kernels_of(program: str) -> list[tuple[str, str, str]]:
     return re.findall(pattern, program, re.DOTALL)
 
 
-def compile_kernels(program: str, folder: Path, capability: int) -> list[Used]:
+def compile_kernels(
+    program: str, folder: Path, capability: int, registers: int | None = None
+) -> list[Used]:
     """Compile each kernel, in the first of its configurations, for that architecture.
 
-    The program says which one it was lowered for; nothing else in it depends on that.
+    The program says which one it was lowered for; nothing else in it depends on that. `registers`:
+    the longest kernel alone, and no more than so many for a thread.
     """
     out = []
-    for variable, function, source in kernels_of(program):
+    kernels = kernels_of(program)
+    if registers is not None:
+        kernels = [max(kernels, key=lambda kernel: len(kernel[2]))]
+    for variable, function, source in kernels:
         path = folder / f"{variable}_{capability}.py"
         path.write_text(retargeted(source, capability))
         spec = importlib.util.spec_from_file_location(path.stem, path)
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
         tuner = getattr(module, function)
-        out.append(used(variable, compiled(tuner, tuner.configs[0])))
+        out.append(used(variable, compiled(tuner, tuner.configs[0], registers)))
     return out
 
 
@@ -70,7 +76,7 @@ def retargeted(source: str, capability: int) -> str:
     return text
 
 
-def compiled(tuner, configuration):
+def compiled(tuner, configuration, registers: int | None = None):
     """One configuration of an Inductor kernel, as Triton compiled it.
 
     What Inductor does next is to load it on the device; that alone may fail.
@@ -82,6 +88,8 @@ def compiled(tuner, configuration):
     original = triton.compile
 
     def keep(*args, **words):
+        if registers is not None:
+            words["options"] = {**words["options"], "maxnreg": registers}
         kept.append(original(*args, **words))
         return kept[-1]
 

@@ -37,7 +37,7 @@ def _compiled(family: str, folder: Path) -> dict:
     from tests.gpu.machine import SHARED, compile_kernels
 
     run, out = run_of(family, small=False), {}
-    for name, (function, args) in functions(family, small=False).items():
+    for name, (function, args) in functions(family).items():
         began = time.monotonic()
         lowered = lower(function, args)
         out[name] = {
@@ -45,13 +45,18 @@ def _compiled(family: str, folder: Path) -> dict:
             "flops": sum(k.flops for k in lowered.kernels),
             "expected_flops": train_flops(run) // run.budget.steps * width_of(family),
             "bytes": sum(k.bytes for k in lowered.kernels),
+            "largest": lowered.largest,
+            "fused": [k.name for k in lowered.kernels if "attention" in k.name],
             "used": {
                 capability: [dataclasses.asdict(u) for u in
                              compile_kernels(lowered.program, folder, capability)]
-                for capability in SHARED
+                for capability in (SHARED if family != "long" else [90])
             },
             "seconds": time.monotonic() - began,
         }  # fmt: skip
+        if (family, name) == ("raw", "step"):
+            spilled = compile_kernels(lowered.program, folder, 90, registers=16)
+            out[name]["spilled"] = [dataclasses.asdict(u) for u in spilled]
     return out
 
 
@@ -59,15 +64,21 @@ def _interpreted(family: str, folder: Path) -> dict:
     import torch
 
     from orchestrator.bench.paper.lower import lower
-    from tests.gpu.families import functions
+    from orchestrator.models import attention
+    from tests.gpu.attention import CALLS, register
+    from tests.gpu.families import small_functions
     from tests.gpu.interpret import interpret
 
-    out = {}
-    for name, (function, args) in functions(family, small=True).items():
+    library, out = register(), {}
+    attention.FUSED_LENGTH = 1 if family.startswith("long") else 512
+    for name, (function, args) in small_functions(family).items():
         began = time.monotonic()
         lowered = lower(function, args)
         with torch.no_grad():
             want = [t.detach() for t in function(*args)]
+            exact = [
+                t.detach() for t in small_functions(family, precision="32-true")[name][0](*args)
+            ]
         inputs = [*args, *lowered.constants]
         found = {}
         for label, fault in (("difference", False), ("planted", True)):
@@ -75,8 +86,14 @@ def _interpreted(family: str, folder: Path) -> dict:
                 continue
             got, launches = interpret(lowered.program, inputs, folder, fault)
             found[label] = max(map(_difference, got, want))
+            if label == "difference":
+                found["errors"] = [
+                    (_error(g, e), _error(w, e)) for g, w, e in zip(got, want, exact, strict=True)
+                ]
             found["launches"] = launches
-        out[name] = {**found, "seconds": time.monotonic() - began}
+        out[name] = {**found, "seconds": time.monotonic() - began, "fused": dict(CALLS)}
+        CALLS.update(forward=0, backward=0)
+    library._destroy()
     return out
 
 
@@ -86,6 +103,12 @@ def _difference(got, want) -> float:
         return float("inf")
     scale = max(1e-30, want.double().abs().max().item())
     return (got.double() - want.double()).abs().max().item() / scale
+
+
+def _error(got, exact) -> float:
+    """Root of the mean square of a difference, over that of the exact values."""
+    norm = exact.double().norm().item()
+    return (got.double() - exact.double()).norm().item() / max(1e-30, norm)
 
 
 if __name__ == "__main__":

@@ -4,12 +4,12 @@ import pytest
 import torch
 
 from orchestrator.bench.paper.host import HostTensor, require_on_device
-from tests.gpu.families import FAMILIES, functions
+from tests.gpu.families import FAMILIES, small_functions
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_all_tensors_lie_on_the_device(family: str):
-    for function, args in functions(family, small=True, device="meta").values():
+    for function, args in small_functions(family, "meta").values():
         require_on_device(function, args)
 
 
@@ -24,7 +24,7 @@ def test_all_tensors_lie_on_the_device(family: str):
     ],
 )
 def test_a_planted_host_tensor_or_wait_is_found(plant):
-    step, args = functions("raw", small=True, device="meta")["step"]
+    step, args = small_functions("raw", "meta")["step"]
 
     def faulty(params, *rest):
         return step(plant(params), *rest)

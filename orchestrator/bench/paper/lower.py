@@ -6,12 +6,16 @@ graph, so that a tensor which the function itself puts on the host is found by p
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from orchestrator.models import attention
 
 GPU = torch.device("cuda", 0)
 
@@ -24,6 +28,8 @@ class Kernel:
     product: bool
     bytes: int
     flops: int
+    plain: bool = True
+    """Whether its products are float32's, and so not the tensor cores'."""
 
 
 @dataclass(frozen=True)
@@ -33,17 +39,19 @@ class Lowered:
     program: str
     constants: list[Tensor]
     kernels: list[Kernel]
+    largest: int
+    """Numbers in the largest tensor that is made on the way."""
 
 
 @torch.no_grad()
 def lower(function: Callable[..., Any], args: tuple[Tensor, ...]) -> Lowered:
     """The program of `function` for the device that paper.device.pretend named.
 
-    `args` lie on the CPU; their values do not matter.
+    `args` lie on the CPU; they may be fake, for their values do not matter.
     """
     from torch._decomp import decomposition_table
     from torch._inductor.decomposition import select_decomp_table
-    from torch._subclasses.fake_tensor import FakeTensorMode
+    from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
     from torch.fx.experimental.proxy_tensor import make_fx
     from torch.fx.passes.fake_tensor_prop import FakeTensorProp
 
@@ -51,17 +59,30 @@ def lower(function: Callable[..., Any], args: tuple[Tensor, ...]) -> Lowered:
     for op in ("_unsafe_masked_index_put_accumulate", "_unsafe_masked_index"):
         overload = getattr(torch.ops.aten, op).default
         table[overload] = decomposition_table[overload]
-    graph = make_fx(lambda *inputs: function(*inputs), decomposition_table=table)(*args)
+    mode = next((a.fake_mode for a in args if isinstance(a, FakeTensor)), None)
+    mode = mode or FakeTensorMode(allow_non_fake_inputs=True)
+    with mode, as_on_a_gpu():
+        inputs = [mode.from_tensor(a) for a in args]
+        graph = make_fx(lambda *given: function(*given), decomposition_table=table)(*inputs)
     _move(graph)
     constants = _lift(graph)
-    mode = FakeTensorMode(allow_non_fake_inputs=True)
     with mode:
         fakes = [
             torch.empty_strided(a.shape, a.stride(), dtype=a.dtype, device=GPU)
             for a in (*args, *constants)
         ]
     FakeTensorProp(graph, mode).propagate_dont_convert_inputs(*fakes)
-    return Lowered(*_generate(graph, fakes, mode, constants))
+    return _generate(graph, fakes, mode, constants)
+
+
+@contextmanager
+def as_on_a_gpu() -> Iterator[None]:
+    """The model's choices by device fall as on a GPU, though its tensors lie on the CPU."""
+    attention.FUSED_DEVICES.add("cpu")
+    try:
+        yield
+    finally:
+        attention.FUSED_DEVICES.discard("cpu")
 
 
 def _move(graph: torch.fx.GraphModule) -> None:
@@ -84,7 +105,7 @@ def _lift(graph: torch.fx.GraphModule) -> list[Tensor]:
         if node.op != "get_attr":
             continue
         value = getattr(graph, node.target)
-        key = (value.data_ptr(), value.shape, value.stride())
+        key = id(value)
         if key not in inputs:
             last = [n for n in graph.graph.nodes if n.op == "placeholder"][-1]
             with graph.graph.inserting_after(last):
@@ -102,7 +123,7 @@ class _Generated(Exception):
 
 def _generate(
     graph: torch.fx.GraphModule, fakes: list[Tensor], mode: Any, constants: list[Tensor]
-) -> tuple[str, list[Tensor], list[Kernel]]:
+) -> Lowered:
     from torch._inductor import compile_fx, config
     from torch._inductor.graph import GraphLowering
 
@@ -112,6 +133,7 @@ def _generate(
         code, _ = self.codegen()
         found["program"] = getattr(code, "value", code)
         found["kernels"] = [_counted(node) for node in self.scheduler.nodes]
+        found["largest"] = max(_numbers(b) for b in self.buffers)
         raise _Generated
 
     context = torch._guards.tracing(torch._guards.TracingContext(mode))
@@ -125,22 +147,39 @@ def _generate(
             raise
     finally:
         GraphLowering.compile_to_module = original
-    return found["program"], constants, [k for k in found["kernels"] if k is not None]
+    kernels = [k for k in found["kernels"] if k is not None]
+    return Lowered(found["program"], constants, kernels, found["largest"])
+
+
+def _numbers(buffer: Any) -> int:
+    sizes = buffer.get_size() if buffer.maybe_get_size() is not None else [0]
+    return math.prod(int(s) for s in sizes)
 
 
 def _counted(node: Any) -> Kernel | None:
     """What one node of Inductor's schedule launches; None: nothing."""
     if type(node).__name__ == "NopKernelSchedulerNode":
         return None
+    if type(node.node).__name__ == "MultiOutput":  # one of those of a kernel that is counted
+        return None
     moved = int(node.get_read_write_buffers_sizes())
     if not node.is_extern():
         return Kernel(node.get_name(), False, moved, 0)
     buffer = node.node
     name = getattr(buffer, "python_kernel_name", None) or type(buffer).__name__
+    first = buffer.inputs[0]
+    plain = first.get_dtype() == torch.float32
+    if "attention" in name:
+        backward = "backward" in name
+        query = buffer.inputs[1 if backward else 0].get_size()
+        batch, heads, length, head_dim = (int(s) for s in query)
+        # Half the scores are masked; the backward pass makes them anew.
+        count = (5 if backward else 2) * batch * heads * length * (length + 1) * head_dim
+        return Kernel(name, True, moved, count, plain)
     if not name.endswith(("mm", "addmm", "baddbmm")):
-        return Kernel(name, True, moved, int(node.estimate_flops() or 0))
+        return Kernel(name, True, moved, int(node.estimate_flops() or 0), plain)
     inner = buffer.inputs[-2].get_size()[-1]
     count = 2 * int(inner)
     for size in buffer.get_size():
         count *= int(size)
-    return Kernel(name, True, moved, count)
+    return Kernel(name, True, moved, count, plain)
