@@ -35,6 +35,8 @@ class Execution:
     """CPU threads of one process."""
     width: int | None = None
     """Runs trained by one call of the step (a slice of a pack); null: chosen at planning."""
+    packs_per_gpu: int = 1
+    """Packs that are trained at the same time on each GPU of this machine (cluster=local)."""
     pack: int = 64
     """Most runs in one pack, the unit that is claimed, resumed and retried."""
     checkpoint_s: float = 60.0
@@ -66,7 +68,7 @@ class Execution:
             value = getattr(self, f"retries{name}")
             if value is not None and value < 0:
                 raise UserError(f"execution.retries{name}={value}: must be 0 or more, or null")
-        for name in ("threads", "width", "pack", "checkpoint_s", "stall_s"):
+        for name in ("threads", "width", "packs_per_gpu", "pack", "checkpoint_s", "stall_s"):
             _positive(getattr(self, name), f"execution.{name}")
         object.__setattr__(self, "parts", str(Path(self.parts or "").absolute()))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +10,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator.launch.gpus import gpus
 from orchestrator.launch.progress import Progress
 from orchestrator.launch.stop import GRACE_S, stop_hung
 from orchestrator.launch.worker import command
@@ -35,17 +35,18 @@ class Local:
         """This machine takes what it is given."""
 
     def processes(self) -> int:
-        """As configured, else one for each GPU, or for every `execution.threads` cores."""
+        """As configured, else `execution.packs_per_gpu` for each GPU, or one for every
+        `execution.threads` cores."""
         if self.settings.cluster.processes:
             return self.settings.cluster.processes
         device = self.settings.execution.device
         if device == "cuda" or (device == "auto" and self.has_gpu()):
-            return max(1, len(_gpus()))
+            return max(1, len(gpus()) * self.settings.execution.packs_per_gpu)
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
         return max(1, (cores or 1) // self.settings.execution.threads)
 
     def has_gpu(self) -> bool:
-        return shutil.which("nvidia-smi") is not None
+        return bool(gpus())
 
     def describe(self, processes: int) -> str:
         return "on this machine"
@@ -65,7 +66,8 @@ class Local:
         workers = []
         for i in range(count):
             words = [*command(store, self.settings, sweep), *ids[i:], *ids[:i]]
-            workers.append(_start(words, logs[i], self.settings.execution.threads, i))
+            execution = self.settings.execution
+            workers.append(_start(words, logs[i], execution.threads, i, execution.device))
         signal.signal(signal.SIGTERM, _interrupt)
         looked = time.monotonic()
         try:
@@ -87,20 +89,17 @@ class Local:
         return len(failed)
 
 
-def _gpus() -> list[str]:
-    """The GPUs that this process was given; [] where nothing says so."""
-    return [g for g in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if g]
-
-
 def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-def _start(words: list[str], log: Path, threads: int, index: int) -> subprocess.Popen[bytes]:
-    """The worker number `index`, with its share of the GPUs."""
+def _start(
+    words: list[str], log: Path, threads: int, index: int, device: str
+) -> subprocess.Popen[bytes]:
+    """The worker number `index`, with its GPU where it has one."""
     env = {**os.environ, "OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
-    if len(gpus := _gpus()) > 1:
-        env["CUDA_VISIBLE_DEVICES"] = gpus[index % len(gpus)]
+    if device != "cpu" and (names := gpus()):
+        env["CUDA_VISIBLE_DEVICES"] = names[index % len(names)]
     with open(log, "wb") as f:
         return subprocess.Popen(
             [*words, f"--parent={os.getpid()}"], stdout=f, stderr=subprocess.STDOUT, env=env
