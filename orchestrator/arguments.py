@@ -87,6 +87,10 @@ def new_parser() -> argparse.ArgumentParser:
     )
     check = verb("check", "read the whole store and say what is wrong with it")
     bench = verb("bench", "what this machine does on a shape, against its limit")
+    bench.add_argument(
+        "--paper", choices=("a100", "h100", "b200"), metavar="a100|h100|b200",
+        help="the least time the step takes on that GPU by its data sheet; needs no GPU",
+    )  # fmt: skip
     collect = verb("collect", "write results/SWEEP/table.parquet and curves.parquet")
     export = verb("export", "a sweep as one archive: tables, configs, environment, citation")
     push = verb("push", "send to W&B what it lacks of a sweep")

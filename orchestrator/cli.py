@@ -140,8 +140,14 @@ def _check(args: argparse.Namespace) -> int:
 
 
 def _bench(args: argparse.Namespace) -> int:
-    from orchestrator.bench.verb import bench_text, run_bench
+    from orchestrator.bench.verb import bench_text, run_bench, run_paper
 
+    if args.paper:
+        from orchestrator.bench.paper.bound import bound_text
+
+        found = run_paper(args.paper, args.overrides)
+        _print(args, found, lambda: bound_text(found))
+        return 0
     measured = run_bench(args.overrides)
     _print(args, measured, lambda: bench_text(measured))
     return 0

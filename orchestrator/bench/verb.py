@@ -5,8 +5,11 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from orchestrator.bench.paper.sheets import DEVICES
 from orchestrator.errors import UserError
+from orchestrator.launch.compose import Experiment
 from orchestrator.launch.multirun import run_hydra
+from orchestrator.launch.packs import WIDTH
 from orchestrator.launch.sweeps import shipped
 from orchestrator.records.measurements import keep
 from orchestrator.records.store import open_store
@@ -14,7 +17,26 @@ from orchestrator.records.store import open_store
 
 def run_bench(overrides: list[str]) -> dict[str, Any]:
     """Measure one shape. Raises: UserError."""
-    store, found = open_store(), []
+    store, one = open_store(), _composed(overrides)
+    from orchestrator.bench.measure import bench  # torch only once the words are right
+
+    say = lambda text: print(f"bench: {text}", file=sys.stderr, flush=True)
+    measured = bench(one.run, one.settings.execution, say)
+    keep(store, measured)
+    return {**measured, "store": str(store.root)}
+
+
+def run_paper(name: str, overrides: list[str]) -> dict[str, Any]:
+    """One shape's bound on a GPU by its data sheet; nothing is kept. Raises: UserError."""
+    one = _composed(overrides)
+    from orchestrator.bench.paper.bound import bound
+
+    return bound(one.run, one.settings.execution.width or WIDTH, DEVICES[name])
+
+
+def _composed(overrides: list[str]) -> Experiment:
+    """The one experiment that the words stand for."""
+    found: list[Experiment] = []
 
     def verb(batch: list[Any]) -> list[Any]:
         if len(batch) != 1:
@@ -23,12 +45,7 @@ def run_bench(overrides: list[str]) -> dict[str, Any]:
         return [None]
 
     run_hydra(shipped("conf") / "config.yaml", overrides, verb)
-    from orchestrator.bench.measure import bench  # torch only once the words are right
-
-    say = lambda text: print(f"bench: {text}", file=sys.stderr, flush=True)
-    measured = bench(found[0].run, found[0].settings.execution, say)
-    keep(store, measured)
-    return {**measured, "store": str(store.root)}
+    return found[0]
 
 
 def bench_text(measured: dict[str, Any]) -> None:

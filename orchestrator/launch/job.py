@@ -18,6 +18,7 @@ from argparse import Namespace
 from pathlib import Path
 from types import FrameType
 
+from orchestrator.launch.gpus import gpus
 from orchestrator.launch.worker import arguments, work
 from orchestrator.records.attempts import attempts
 from orchestrator.records.store import Store, open_store
@@ -132,6 +133,11 @@ def main() -> None:
         sys.exit(
             f"store {store.root} is not there on node {os.environ.get('SLURMD_NODENAME')}: "
             "set ORCHESTRATOR_STORE to a folder that the nodes share"
+        )
+    if args.execution["device"] == "cuda" and not gpus():
+        sys.exit(
+            f"no GPU for this job on node {os.environ.get('SLURMD_NODENAME')}: ask for one "
+            "(cluster.gpus=1 or cluster.gres=...), or train with execution.device=cpu"
         )
     failed = work(store, args, job.stop.is_set)
     job.obey()

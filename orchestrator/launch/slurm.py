@@ -197,7 +197,10 @@ def script(
     """
     from submitit.slurm.slurm import _make_sbatch_string
 
-    cluster, threads = settings.cluster, settings.execution.threads
+    cluster, execution = settings.cluster, settings.execution
+    if execution.device == "auto" and Slurm(settings).has_gpu():  # which was asked for, and is paid
+        settings = replace(settings, execution=replace(execution, device="cuda"))
+    threads = execution.threads
     words = [*command(store, settings, sweep, "job"), f"--signal-s={cluster.signal_s}",
              f"--folder={folder}"]  # fmt: skip
     return _make_sbatch_string(

@@ -13,7 +13,7 @@ from orchestrator.models.fused import fused
 
 FUSED_LENGTH = 512
 """T from which a GPU attends by the fused kernel."""
-FUSED_DEVICES = {"cuda"}
+GPUS = {"cuda"}
 
 
 def attend(q_BHTD: Tensor, k_BHTD: Tensor, v_BHTD: Tensor) -> Tensor:
@@ -30,7 +30,12 @@ def is_fused(q_BHTD: Tensor, v_BHTD: Tensor) -> bool:
     """Whether attention is fused: on a GPU, where T makes it pay and a kernel takes the shape."""
     length, head_dim = q_BHTD.shape[-2:]
     return (
-        q_BHTD.device.type in FUSED_DEVICES and length >= FUSED_LENGTH
+        on_gpu(q_BHTD) and length >= FUSED_LENGTH
         and head_dim % 8 == 0 and head_dim <= 256 and v_BHTD.shape[-1] == head_dim
         and q_BHTD.dtype != torch.float64
     )  # fmt: skip
+
+
+def on_gpu(x: Tensor) -> bool:
+    """Whether what a GPU is faster by is chosen, though it moves a CPU's last bits."""
+    return x.device.type in GPUS

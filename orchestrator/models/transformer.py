@@ -6,6 +6,7 @@ Momentum that is not learned comes in as a tensor of taps, so that one module se
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
@@ -13,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from orchestrator.config import Model
-from orchestrator.models.attention import attend
+from orchestrator.models.attention import attend, on_gpu
 from orchestrator.models.momentum import causal_filter
 from orchestrator.models.rope import rope_table, rotate
 from orchestrator.models.taps import filtered_layers, shear_taps
@@ -58,6 +59,15 @@ class Attention(nn.Module):
         B, T, _ = x_BTE.shape
         return x_BTE.view(B, T, self.heads, self.head_dim).transpose(1, 2)
 
+    def _projections(self, x_BTE: Tensor) -> Iterator[Tensor]:
+        """Queries, keys and values (B, H, T, D); a GPU reads x once for all of them."""
+        layers = (self.query, self.key, self.value)
+        if on_gpu(x_BTE):
+            weight = torch.cat([layer.weight for layer in layers])
+            yield from map(self._heads, F.linear(x_BTE, weight).chunk(3, -1))
+        else:
+            yield from (self._heads(layer(x_BTE)) for layer in layers)
+
     def _rotate(self, z_BHTD: Tensor) -> Tensor:
         if not self.rope:
             return z_BHTD
@@ -75,9 +85,10 @@ class Attention(nn.Module):
 
     def forward(self, x_BTE: Tensor, taps_SHK: Tensor, trace: list[Layer] | None = None) -> Tensor:
         taps_SHK = taps_SHK.to(x_BTE.dtype)
-        q = self._position(self._heads(self.query(x_BTE)), taps_SHK[0])
-        k = self._position(self._heads(self.key(x_BTE)), taps_SHK[1])
-        v_BHTD = self._heads(self.value(x_BTE))
+        projections = self._projections(x_BTE)
+        q = self._position(next(projections), taps_SHK[0])
+        k = self._position(next(projections), taps_SHK[1])
+        v_BHTD = next(projections)
         streams = [q, k]
         if self.filters_values:
             after = self.filter(v_BHTD, taps_SHK[2])

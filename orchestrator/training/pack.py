@@ -6,6 +6,8 @@ train, how often to checkpoint and when to stop may differ from attempt to attem
 
 from __future__ import annotations
 
+import os
+import platform
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -54,7 +56,16 @@ class Superseded(Stopped):
 
 
 def make_fabric(execution: Execution, precision: str) -> Fabric:
-    """Lightning's harness for one process on one device."""
+    """Lightning's harness for one process on one device.
+
+    Raises: RuntimeError where a GPU is asked for and torch sees none.
+    """
+    if execution.device == "cuda" and not torch.cuda.is_available():
+        seen = os.environ.get("CUDA_VISIBLE_DEVICES", "not set")
+        raise RuntimeError(
+            f"execution.device=cuda: torch {torch.__version__} sees no GPU on {platform.node()} "
+            f"(CUDA_VISIBLE_DEVICES: {seen})"
+        )
     accelerator = {"auto": "auto", "cpu": "cpu", "cuda": "cuda"}[execution.device]
     # One process, one device, whatever scheduler started it: jobs are ours to lay out.
     plugins = [LightningEnvironment()]

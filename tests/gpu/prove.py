@@ -20,7 +20,8 @@ def prove(way: str, families: list[str]) -> dict:
         os.environ["TRITON_INTERPRET"] = "1"
     import torch
 
-    from orchestrator.bench.paper.device import DEVICES, pretend
+    from orchestrator.bench.paper.device import pretend
+    from orchestrator.bench.paper.sheets import DEVICES
 
     torch.set_num_threads(1)
     pretend(DEVICES["h100"])

@@ -1,4 +1,4 @@
-"""GPUs by their data sheets, and a process that takes one for present while it lowers code.
+"""A process that takes a GPU for present while it lowers code.
 
 `pretend` patches torch for the rest of the process: a process that trains never calls it.
 """
@@ -8,41 +8,16 @@ from __future__ import annotations
 import ctypes
 import subprocess
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 
 import torch
 
+from orchestrator.bench.paper.sheets import Device
 from orchestrator.errors import UserError
 from orchestrator.models.native.build import compiler
 
 GUARD = Path(__file__).with_name("guard.cpp")
-
-
-@dataclass(frozen=True)
-class Device:
-    """One GPU: what the compiler asks of it, and its data sheet's speeds (dense, SXM modules)."""
-
-    name: str
-    capability: int
-    processors: int
-    shared_bytes: int
-    """Shared memory one block may have."""
-    memory_bytes: int
-    bytes_per_s: float
-    tensor_flops: float
-    """Of bf16 products with float32 sums."""
-    plain_flops: float
-    """Of float32 products outside the tensor cores."""
-
-
-DEVICES = {
-    "a100": Device("A100 SXM 80GB", 80, 108, 163 << 10, 80 << 30, 2.039e12, 312e12, 19.5e12),
-    "h100": Device("H100 SXM 80GB", 90, 132, 227 << 10, 80 << 30, 3.35e12, 989e12, 67e12),
-    "b200": Device("B200 180GB", 100, 148, 227 << 10, 180 << 30, 8.0e12, 2250e12, 75e12),
-}
-"""NVIDIA's data sheets of A100 (2021), H100 (2023) and B200 (HGX, 2024)."""
 
 
 def pretend(device: Device) -> None:

@@ -78,11 +78,11 @@ def lower(function: Callable[..., Any], args: tuple[Tensor, ...]) -> Lowered:
 @contextmanager
 def as_on_a_gpu() -> Iterator[None]:
     """The model's choices by device fall as on a GPU, though its tensors lie on the CPU."""
-    attention.FUSED_DEVICES.add("cpu")
+    attention.GPUS.add("cpu")
     try:
         yield
     finally:
-        attention.FUSED_DEVICES.discard("cpu")
+        attention.GPUS.discard("cpu")
 
 
 def _move(graph: torch.fx.GraphModule) -> None:
@@ -151,6 +151,37 @@ def _generate(
     return Lowered(found["program"], constants, kernels, found["largest"])
 
 
+def _generated_bytes(node: Any) -> int:
+    """Of each buffer what the loops reach, at most all of it; none of what stays in the kernel.
+
+    Inductor's own count takes the whole buffer where a kernel takes a slice: of all parameters, say.
+    """
+    graph, inside = node.scheduler.name_to_buf, {n.get_name() for n in node.get_nodes()}
+    reached: dict[str, set[Any]] = {}
+    for dep in (*node.read_writes.reads, *node.read_writes.writes):
+        users = graph[dep.name].users if dep.name in graph else None
+        written = dep in node.read_writes.writes
+        if written and users is not None and all(u.get_name() in inside for u in users):
+            continue
+        reached.setdefault(dep.name, set()).add(dep)
+    return sum(_reached_bytes(name, deps) for name, deps in reached.items())
+
+
+def _reached_bytes(name: str, deps: set[Any]) -> int:
+    from torch._inductor.virtualized import V
+
+    buffer = V.graph.name_to_buffer.get(name) or V.graph.graph_inputs.get(name)
+    if buffer is None:
+        return 0
+    whole = _numbers(buffer)
+    each = [whole if type(d).__name__ != "MemoryDep" else int(d.get_numel()) for d in deps]
+    return _bytes(buffer, min(whole, sum(each)))
+
+
+def _bytes(buffer: Any, numbers: int) -> int:
+    return numbers and numbers * buffer.get_dtype().itemsize
+
+
 def _numbers(buffer: Any) -> int:
     sizes = buffer.get_size() if buffer.maybe_get_size() is not None else [0]
     return math.prod(int(s) for s in sizes)
@@ -162,10 +193,11 @@ def _counted(node: Any) -> Kernel | None:
         return None
     if type(node.node).__name__ == "MultiOutput":  # one of those of a kernel that is counted
         return None
-    moved = int(node.get_read_write_buffers_sizes())
     if not node.is_extern():
-        return Kernel(node.get_name(), False, moved, 0)
+        return Kernel(node.get_name(), False, _generated_bytes(node), 0)
     buffer = node.node
+    made = getattr(buffer, "outputs", None) or [buffer]
+    moved = sum(_bytes(b, _numbers(b)) for b in (*buffer.inputs, *made))
     name = getattr(buffer, "python_kernel_name", None) or type(buffer).__name__
     first = buffer.inputs[0]
     plain = first.get_dtype() == torch.float32
