@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.cluster import Cluster
 from orchestrator.errors import UserError
 from orchestrator.launch.gpus import counted, gpus
 from orchestrator.launch.local import Local, _start
+from orchestrator.launch.slurm import script
+from orchestrator.records.store import Store
 from orchestrator.settings import Execution, Settings
 
 TWO = """GPU 0: NVIDIA H100 80GB HBM3 (UUID: GPU-5a1b2c3d-0000-1111-2222-333344445555)
@@ -83,6 +86,16 @@ def test_each_worker_sees_its_own_gpu(machine, tmp_path):
         assert _start(words, log, 1, i, "auto").wait(20) == 0
         seen.append(log.read_text().strip())
     assert seen == [*MIG, "1", MIG[0]]
+
+
+@pytest.mark.parametrize(
+    ("cluster", "device"),
+    [({"gpus": 1}, "cuda"), ({"gres": "gpu:a100:1"}, "cuda"), ({}, "auto")],
+)
+def test_a_slurm_job_that_asked_for_a_gpu_trains_on_nothing_else(tmp_path, cluster, device):
+    settings = Settings(cluster=Cluster(name="slurm", **cluster))
+    text = script(Store(tmp_path), "s", settings, [["p"]], tmp_path, "name", 1)
+    assert f'"device": "{device}"' in text
 
 
 def test_packs_a_gpu_are_one_or_more():
