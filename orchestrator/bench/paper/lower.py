@@ -197,7 +197,7 @@ def _counted(node: Any) -> Kernel | None:
         return Kernel(node.get_name(), False, _generated_bytes(node), 0)
     buffer = node.node
     made = getattr(buffer, "outputs", None) or [buffer]
-    moved = sum(_bytes(b, _numbers(b)) for b in (*buffer.inputs, *made))
+    moved = sum(_bytes(b, _numbers(b)) for b in (*buffer.inputs, *made) if hasattr(b, "get_size"))
     name = getattr(buffer, "python_kernel_name", None) or type(buffer).__name__
     first = buffer.inputs[0]
     plain = first.get_dtype() == torch.float32
