@@ -17,6 +17,7 @@ import pandas as pd
 from analysis.errors import InputError
 from analysis.notebook import Shown
 from analysis.stats import tests
+from analysis.tables.checks import to_numbers
 from analysis.tables.expressions import condition
 from analysis.tables.groups import groups_of
 from analysis.tables.laws_json import read
@@ -164,7 +165,7 @@ def cells(left: Side, right: Side, by: str | None, metric: str | None) -> dict[s
             raise InputError(f"--by {column!r}: not a column of both sides")
     if not columns:
         raise InputError("nothing to match by: name columns with --by")
-    rows_a, rows_b = (_measured(s, metric, columns) for s in (left, right))
+    rows_a, rows_b = (_measured(s, metric) for s in (left, right))
     groups_a, groups_b = (dict(list(r.groupby(columns, dropna=False))) for r in (rows_a, rows_b))
     shared = [k for k in groups_a if k in groups_b]
     if not shared:
@@ -191,6 +192,7 @@ def cells(left: Side, right: Side, by: str | None, metric: str | None) -> dict[s
         "by": columns,
         "cells": table,
         "pooled": pooled,
+        "without_value": [len(s.rows) - len(r) for s, r in ((left, rows_a), (right, rows_b))],
         "only_a": len(groups_a) - len(shared),
         "only_b": len(groups_b) - len(shared),
     }
@@ -209,9 +211,13 @@ def _varying(left: Side, right: Side, common: list[str], metric: str) -> list[st
     ]
 
 
-def _measured(which: Side, metric: str, columns: list[str]) -> pd.DataFrame:
+def _measured(which: Side, metric: str) -> pd.DataFrame:
+    """The rows that have the metric. Raises InputError for words there, and where there are none."""
     rows = which.rows.copy()
-    rows[metric] = pd.to_numeric(rows[metric], errors="coerce")
+    try:
+        rows[metric] = to_numbers(rows[metric], metric)
+    except InputError as error:
+        raise InputError(f"{which.name}: {error}") from None
     rows = rows[np.isfinite(rows[metric])]
     if rows.empty:
         raise InputError(f"{which.name}: no row has a finite {metric}")

@@ -22,7 +22,7 @@ def on_rates(arm: str, rates: Rates, check: dict[str, Any]) -> str:
         low, high = rows["lr"].min(), rows["lr"].max()
         shown = number(low, 2) if low == high else f"{number(low, 2)}-{number(high, 2)}"
         parts.append(f"{shown} at depth {depth}" + (f", width {width}" if several else ""))
-    return f"{arm}: learning rate {check['finding']}: " + "; ".join(parts)
+    return f"{arm}: learning rates: {check['finding']}; trained at " + ", ".join(parts)
 
 
 def on_divergence(table: pd.DataFrame) -> list[str]:

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.errors import InputError
+from analysis.tables.checks import to_numbers
 
 METRICS = ("val_loss", "mean_loss", "accuracy", "steps_to_solve")
 
@@ -29,11 +30,11 @@ class Scaled:
 def scale(runs: pd.DataFrame, metric: str) -> Scaled:
     """Put `runs` on the metric's scale; NaN where a run has no value.
 
-    Raises InputError where the table lacks the metric's column.
+    Raises InputError where the table lacks the metric's column, or has words there.
     """
     if metric not in runs.columns:
         raise InputError(f"has no column {metric!r} to fit; metrics: {', '.join(METRICS)}")
-    value = runs[metric].to_numpy(float)
+    value = to_numbers(runs[metric], metric).to_numpy(float)
     never = np.zeros(len(runs), bool)
     chance = float(runs["chance"].median()) if runs["chance"].notna().any() else None
     if metric == "steps_to_solve":

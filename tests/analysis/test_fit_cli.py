@@ -220,3 +220,9 @@ def test_help_imports_nothing_heavy():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "fit" in done.stdout
+
+
+def test_a_metric_of_words_is_one_line(tmp_path, capsys):
+    small().to_parquet(tmp_path / "table.parquet")
+    assert main(["fit", str(tmp_path / "table.parquet"), "--metric", "arm"]) == 2
+    assert "column 'arm' holds 'raw', which is not a number" in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import subprocess
@@ -12,6 +13,8 @@ import pandas as pd
 import pytest
 
 from analysis.contrasts.sides import compare_sides
+from analysis.show.console.narrow import screen as screen_of
+from analysis.show.console.narrow import show_table
 from tests.analysis.test_fit_cli import small
 
 DOCS = Path(__file__).resolve().parents[2] / "docs/data"
@@ -67,6 +70,14 @@ def test_compare_cuts_no_number(sides, tmp_path):
     assert all(m in text for m in means)
     joined = text.replace("\n", "").replace(" ", "")
     assert all(str(c["arm"]).replace(" ", "") in joined for c in cells if "arm" in c)
+
+
+def test_where_no_screen_is_known_a_wide_table_is_one_row_a_line(monkeypatch):
+    monkeypatch.delenv("COLUMNS", raising=False)
+    out = io.StringIO()
+    rows = [[LONG, LONG, LONG], ["a", "b", "c"]]
+    show_table(screen_of(out), ["one", "two", "three"], rows, 1)
+    assert [line.split() for line in out.getvalue().splitlines()[1:]] == rows
 
 
 @pytest.mark.parametrize("table", ["controls_small", "single_layer_induction_small", "long"])

@@ -135,3 +135,15 @@ def test_a_table_shows_no_column_that_says_nothing():
     page = grid(["depth", "nothing", "word"], [[1, None, "a"], [2, float("nan"), ""]])
     assert "nothing" not in page and "<th>depth</th><th>word</th>" in page
     assert grid(["nothing"], [[None]]) == ""
+
+
+def test_values_that_are_none_are_counted_or_refused(tmp_path):
+    rows = pd.DataFrame({"depth": [1, 1, 2, 2], "val_loss": [1.0, np.nan, 2.0, np.inf]})
+    rows.to_csv(tmp_path / "lost.csv", index=False)
+    rows.fillna(1.0).replace(np.inf, 2.0).to_csv(tmp_path / "whole.csv", index=False)
+    sides = [str(tmp_path / f"{name}.csv") for name in ("lost", "whole")]
+    found = compare(*sides, by="depth")
+    assert found["without_value"] == [2, 0] and [c["n_a"] for c in found["cells"]] == [1, 1]
+    rows.astype(object).fillna("abc").to_csv(tmp_path / "lost.csv", index=False)
+    with pytest.raises(InputError, match="lost.*'val_loss' holds 'abc', which is not a number"):
+        compare(*sides, by="depth")

@@ -19,7 +19,8 @@ def screen(file: TextIO | None = None, markup: bool = False) -> Console:
     """Standard output, or `file`: lines wrap at words where its width is known, else not at all."""
     out = file or sys.stdout
     known = out.isatty() or "COLUMNS" in os.environ
-    return Console(file=out, highlight=False, markup=markup, soft_wrap=not known)
+    wide = None if known else 10_000  # a table that nobody's screen holds is cut nowhere
+    return Console(file=out, highlight=False, markup=markup, soft_wrap=not known, width=wide)
 
 
 def show_table(console: Console, head: list[str], rows: list[list[str]], keys: int) -> None:
@@ -38,7 +39,7 @@ def show_table(console: Console, head: list[str], rows: list[list[str]], keys: i
             grid.add_column(name, no_wrap=True)
         for row in rows:
             grid.add_row(*row)
-        console.print(grid, soft_wrap=False, width=max(width(head, rows), console.width))
+        console.print(grid, soft_wrap=False)
         return
     for row in rows:
         said = [f"{name} {cell}".strip() for name, cell in zip(head, row, strict=True) if cell]

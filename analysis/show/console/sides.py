@@ -70,6 +70,9 @@ def show(found: dict[str, Any]) -> None:
     show_table(console, head, rows, len(keys))
     if found["only_a"] or found["only_b"]:
         console.print(f"without a match: {found['only_a']} cells of A, {found['only_b']} of B")
+    if any(found["without_value"]):
+        console.print("runs without {} (diverged, say): {} of A, {} of B".format(
+            found["metric"], *found["without_value"]))  # fmt: skip
     if found["pooled"]:
         console.print(
             f"cells pool runs that differ in {', '.join(found['pooled'])}: their means "
