@@ -31,7 +31,7 @@ def proofs(folder: Path, way: str, families: tuple[str, ...]) -> dict:
         pytest.fail(why) if os.environ.get("REQUIRE_TRITON") else pytest.skip(why)
     out = folder / f"{way}.json"
     words = [sys.executable, "-m", "tests.gpu.prove", str(out), way, *families]
-    done = subprocess.run(words, check=False, capture_output=True, text=True, timeout=500)
+    done = subprocess.run(words, check=False, capture_output=True, text=True, timeout=1500)
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads(out.read_text())
 
