@@ -104,18 +104,21 @@ def rate_tuned(world: ByRate, rng: np.random.Generator, tuning_seeds: int = 1) -
 
 def copied_seeds(world: World, copies: int, how: str, rng: np.random.Generator) -> pd.DataFrame:
     """Each reported seed stands `copies` times under other names: "outcome" repeats its numbers,
-    "seeds" says by seed_init and seed_data that it is the same. The verdict must be that of the
-    table without copies."""
+    "loss" its loss but no other number, "nearly" its numbers but for the last digits, "seeds" says
+    by seed_init and seed_data that it is the same. The verdict must be that of the table without
+    copies."""
     frame = simulate(world, rng)
     frame["seed_init"] = frame["seed_data"] = frame["seed"]
     out = [frame]
     for i in range(1, copies):
         again = frame.assign(seed=frame["seed"] + 1000 * i, run_id=frame["run_id"] + f"-copy{i}")
-        if how == "outcome":
+        if how != "seeds":
             again["seed_init"] = again["seed_data"] = again["seed"]
-        else:  # the same seeds on another machine: the last bits differ
-            nudge = np.exp(rng.normal(0, 1e-6, len(again)))
-            again["val_loss"] = again["val_loss"] * nudge
+        if how == "loss":
+            again["accuracy"] = rng.uniform(size=len(again))
+        elif how != "outcome":  # the same seeds on another machine: the last bits differ
+            size = {"seeds": 1e-6, "nearly": 1e-9}[how]
+            again["val_loss"] = again["val_loss"] * np.exp(rng.normal(0, size, len(again)))
         out.append(again)
     return pd.concat(out, ignore_index=True)
 

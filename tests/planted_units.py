@@ -84,7 +84,7 @@ def shallow(rng: np.random.Generator, rise: float, seeds: int = 5, noise: float 
 
 def unit_tables() -> Iterator[Planted]:
     """Every kind of table."""
-    for how in ("outcome", "seeds"):
+    for how in ("outcome", "loss", "nearly", "seeds"):
         for copies in (2, 3, 4):
             yield Planted(f"{copies} copies of a seed, by {how}",
                           partial(_copies, copies=copies, how=how),

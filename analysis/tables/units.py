@@ -14,6 +14,8 @@ LOSSES = ("val_loss", "mean_loss")
 DIGITS = 6
 """Outcomes of fewer significant digits can agree by chance."""
 LEAST_PAIRS = 5  # places at which two seeds with outcomes of few digits must agree, at all of them
+NEAR = 1e-6
+"""Losses of two seeds that differ relatively by less do so by chance at no half of their places."""
 # What holds the name of a run, and what names the model that a run or checkpoint belongs to.
 RUN_NAMES = ("run_id", "run", "run_name", "trajectory", "checkpoint_of", "parent", "parent_run",
              "parent_run_id")  # fmt: skip
@@ -21,29 +23,30 @@ MODEL_NAMES = ("model", "model_id", "model_name")
 LEAST_UNITS = 3
 
 
-def without_copies(runs: pd.DataFrame, what: str = "runs") -> tuple[pd.DataFrame, str | None]:
+def without_copies(runs: pd.DataFrame) -> tuple[pd.DataFrame, str | None]:
     """The rows with every seed once, and the sentence that says what was set aside (or None).
 
     Of one setting two rows are copies if they name the same seed_init and seed_data under another
     seed, or if their outcomes agree to the last of DIGITS digits or more. Outcomes that also
     stand at another setting (a clipped loss) or have few digits tell copies only if two seeds
-    agree at every place. The row of the smallest seed stays.
+    agree at every place; a loss alone, within NEAR, if they do so at half of their places. The row
+    of the smallest seed stays.
     """
     place = [c for c in ("arm", "task", "depth", "width", "gamma", "lr", "steps") if c in runs]
     place += [c for c in runs.columns if c.startswith("model.momentum.")]
     ordered = runs.sort_values("seed", kind="stable")
     there = [c for c in OUTCOMES if c in runs.columns and ordered[c].notna().any()]
     both = [c for c in ("seed_init", "seed_data") if c in runs.columns and runs[c].notna().any()]
-    if not any(runs.duplicated([*place, *c]).any() for c in (there, both) if c):
-        return runs, None
     at = ordered.groupby(place, dropna=False, sort=False).ngroup()
+    near = nearly_copies(ordered, at)
+    if not near.any() and not any(runs.duplicated([*place, *c]).any() for c in (there, both) if c):
+        return runs, None
     result = ordered[there].apply(lambda c: pd.factorize(c, use_na_sentinel=False)[0])
     same = pd.concat([at, *[result[c] for c in there]], axis=1, keys=range(1 + len(there)))
     group = pd.Series(same.groupby(list(same)).ngroup(), index=ordered.index)
     first = ordered["seed"].groupby(group, sort=False).transform("first")
     copies = (first != ordered["seed"]) & telling(ordered, at, there)
-    where = ordered.groupby([c for c in ("arm", "depth", "width") if c in runs], dropna=False)
-    for index in where.indices.values():
+    for index in at_one_depth(ordered):
         part = pd.DataFrame({"seed": ordered["seed"].to_numpy()[index], "at": at.to_numpy()[index],
                              "group": group.to_numpy()[index], "first": first.to_numpy()[index],
                              "copy": copies.to_numpy()[index]})  # fmt: skip
@@ -53,18 +56,51 @@ def without_copies(runs: pd.DataFrame, what: str = "runs") -> tuple[pd.DataFrame
         keys = [at, *(ordered[c] for c in both)]
         again = ordered["seed"].groupby(keys, dropna=False).transform("first")
         named = ((again != ordered["seed"]) & ordered[both].notna().all(axis=1)).to_numpy()
-    gone = copies.to_numpy() | named
+    gone = copies.to_numpy() | named | near
     if not gone.any():
         return runs, None
     seeds = sorted(ordered["seed"][gone].unique())
     shown = ", ".join(f"{s:g}" for s in seeds[:6]) + (", ..." if len(seeds) > 6 else "")
     why = [w for w, yes in (("outcomes equal to the last digit", (copies & ~named).any()),
+                            (f"losses equal within {NEAR:.0e}", (near & ~copies & ~named).any()),
                             ("the same seed_init and seed_data", named.any())) if yes]  # fmt: skip
-    said = (f"{int(gone.sum())} of {len(runs)} {what} are copies of a seed under another name "
+    said = (f"{int(gone.sum())} of {len(runs)} runs are copies of a seed under another name "
             f"(seed{'s' if len(seeds) > 1 else ''} {shown}: {' or '.join(why)}); each seed counts "
             f"once")  # fmt: skip
     kept = pd.Series(~gone, index=ordered.index)
     return runs[kept.loc[runs.index].to_numpy()], said
+
+
+def at_one_depth(runs: pd.DataFrame) -> list[np.ndarray]:
+    """The rows' positions by arm, depth and width."""
+    where = runs.groupby([c for c in ("arm", "depth", "width") if c in runs], dropna=False)
+    return list(where.indices.values())
+
+
+def nearly_copies(runs: pd.DataFrame, place: pd.Series) -> np.ndarray:
+    """Which rows (R,) have a loss within NEAR of a smaller seed's, where two seeds of one depth
+    agree so at half of the places they share, and at LEAST_PAIRS of different losses."""
+    out = np.zeros(len(runs), bool)
+    seeds, at = runs["seed"].to_numpy(), place.to_numpy()
+    for column in (c for c in LOSSES if c in runs):
+        loss = runs[column].to_numpy(float)
+        order = np.lexsort((loss, at))
+        a, b = order[:-1], order[1:]
+        apart = (at[a] != at[b]) | ~(np.abs(loss[a] - loss[b]) <= NEAR * np.abs(loss[b]))
+        if apart.all():
+            continue
+        group = np.empty(len(runs), int)
+        group[order] = np.concatenate([[0], np.cumsum(apart)])
+        first = pd.Series(seeds).groupby(group).transform("min").to_numpy()
+        for index in at_one_depth(runs):
+            later = index[((first != seeds) & long_numbers(loss))[index]]
+            for seed, original in set(zip(seeds[later], first[later], strict=True)):
+                rows = later[(seeds[later] == seed) & (first[later] == original)]
+                shared = np.intersect1d(*(at[index][(seeds[index] == s) & np.isfinite(loss[index])]
+                                          for s in (seed, original)))  # fmt: skip
+                distinct = len(np.unique(loss[rows]))
+                out[rows] |= 2 * len(rows) >= len(shared) and distinct >= LEAST_PAIRS
+    return out
 
 
 def whole_copies(part: pd.DataFrame, outcomes: pd.DataFrame) -> np.ndarray:

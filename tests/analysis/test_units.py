@@ -24,8 +24,9 @@ def read(frame: pd.DataFrame):
     return from_frame(frame, {}, PATH)
 
 
-@pytest.mark.parametrize("how", ["outcome", "seeds"])
-@pytest.mark.parametrize("copies", [2, 4])
+@pytest.mark.parametrize(("how", "copies"), [
+    ("outcome", 2), ("outcome", 4), ("seeds", 2), ("loss", 3), ("nearly", 3),
+])  # fmt: skip
 def test_copies_of_a_seed_are_one_seed(how, copies):
     alone = fit(read(simulate(NOISY, np.random.default_rng(3))), explore=False)
     table = read(copied_seeds(NOISY, copies, how, np.random.default_rng(3)).sample(frac=1))
@@ -55,8 +56,8 @@ def test_copies_among_rounded_and_diverged_rows():
 
 @pytest.mark.parametrize("change", [
     lambda v: float(f"{v:.2g}"), lambda v: float(np.clip(v, 0.3, 3.0)),
-    lambda v: float(np.float32(min(v, 3.4657359))),
-], ids=["two digits", "clipped", "at chance"])  # fmt: skip
+    lambda v: float(np.float32(min(v, 3.4657359))), lambda v: round(1 + 2e-4 * v, 4),
+], ids=["two digits", "clipped", "at chance", "steady"])  # fmt: skip
 def test_equal_outcomes_that_are_no_copies(change):
     frame = simulate(NOISY, np.random.default_rng(3))
     frame["val_loss"] = [change(v) for v in frame["val_loss"]]

@@ -266,7 +266,16 @@ class Soak:
         """Take what is left of a finished round's jobs out of the queue."""
         out = self.box.run("cancel", "tiny")
         assert out.returncode == 0, out.stderr
-        lab.until(lambda: not self.queue(), 120, "an empty queue")
+        try:
+            lab.until(self._empty, 120, "an empty queue")
+        except TimeoutError as error:
+            states = lab.ask(self.environment, "sinfo", "-h", "-N", "-p", "main", "-o", "%N %T %E")
+            raise AssertionError(f"{out.stdout}\n{self.queue()}\n{states}") from error
+
+    def _empty(self) -> bool:
+        """Whether no task is left, on nodes that an administrator looks after."""
+        lab.resume(self.environment)
+        return not self.queue()
 
     def _early(self) -> bool:
         self.submit()
