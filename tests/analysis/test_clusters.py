@@ -45,6 +45,8 @@ def test_rows_are_units_where_one_says_so():
 @pytest.mark.parametrize(("column", "values", "found"), [
     ("run_id", lambda t: t["run_id"], True),
     ("checkpoint_of", lambda t: t["run_id"], True),
+    ("experiment", lambda t: t["run_id"], True),
+    ("Name", lambda t: t["run_id"], True),
     ("Model ID", lambda t: t["run_id"], True),
     ("run_id", lambda t: range(len(t)), False),
     ("model", lambda t: np.where(np.arange(len(t)) % 3 == 0, "mlp", t["L"].round(1)), False),
