@@ -22,7 +22,7 @@ def number(value: Any, digits: int = DIGITS) -> str:
     if isinstance(value, float):  # numpy's float64 is one
         if not math.isfinite(value):
             return NOTHING
-        short = f"{value:.{digits}g}"
+        short = f"{value + 0.0:.{digits}g}"  # 0, not -0
         # 610, not 6.1e+02; a million and beyond stays 1e+06
         return f"{float(short):.0f}" if "e+0" in short and abs(value) < PLAIN else short
     return str(value)

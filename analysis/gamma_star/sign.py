@@ -62,8 +62,12 @@ def sign_of(groups: list[Cells], zeros: list[Cells]) -> Sign:
 
 def sentence(above: Gain | None, below: Gain | None, angle: Angle | None, asked: bool) -> str:
     """The finding, in the order of the questions: does it help, where is the best."""
+    if not asked and above is not None and not any(above.depths.values()):
+        return "the metric is the same with momentum (γ > 0) and without; a law of γ* is not asked"
     parts = []
-    if not asked:
+    if not asked and above is not None and above.low >= np.log1p(SMALL):
+        parts.append("momentum (γ > 0) helps, but the best γ is below 0")
+    elif not asked:
         parts.append("momentum (γ > 0) does not help here")
     elif (angle is not None and angle.low > 0) or (above is not None and above.low > 0):
         parts.append("momentum (γ > 0) helps")

@@ -41,7 +41,7 @@ FAILED = {
     "slope": "the exponent cannot be determined",
     "learning_rate": "a learning rate that is off at some depth moves the best γ there, and this "
     "is not ruled out",
-    "sign": "momentum does not help in the first place",
+    "sign": "the best γ is not above 0",
     "equivalence": "some depth's best γ lies off the fitted line, or may, by more than 25 %",
     "rivals": "another formula describes the same depths as well",
     "held_out": "the deepest model is not predicted by the shallower ones better than by one "

@@ -74,6 +74,22 @@ def test_a_momentum_that_only_costs_is_said_to_without_rows_of_the_other_sign():
     assert "does not help" in arm.sentences[0] and arm.law.parameters["b"].estimate is None
 
 
+def test_a_momentum_that_helps_less_than_the_other_sign_is_not_said_to_cost():
+    frame = both_signs(np.random.default_rng(1), best_angle=-30.0)
+    frame.loc[frame["gamma"] == 0, "val_loss"] *= 2
+    arm = next(iter(fitted(frame).arms.values()))
+    assert "helps, but the best γ is below 0" in arm.sentences[0]
+    assert "does not help" not in arm.sentences[0] and "times better" in arm.sentences[0]
+
+
+def test_a_metric_that_never_changes_is_said_to():
+    frame = simulate(World("raw", power(), seeds=2), np.random.default_rng(0)).assign(val_loss=2.0)
+    result = fitted(frame)
+    said = "\n".join([*result.arms["raw"].sentences, *result.notes])
+    assert "the metric is the same with momentum" in said and "better" not in said
+    assert "-0" not in said
+
+
 def cells(y: np.ndarray, gamma: np.ndarray) -> Cells:
     return Cells(2, 64, gamma, np.arange(len(y)), y, np.zeros(y.shape, bool),
                  np.full(len(gamma), y.var()), None, y.size)  # fmt: skip
