@@ -5,7 +5,7 @@
     fit = analysis.fit(table)           # shown as a page in a notebook
     analysis.plot(table, result=fit)
 
-Every function takes a table or its path, writes nothing unless it says so, and raises
+Every function takes a table, its path or a DataFrame of its rows, writes nothing unless it says so, and raises
 `analysis.errors.InputError` in one line. Importing this package imports nothing heavy: each
 function imports what it needs when called.
 """
@@ -16,33 +16,32 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from analysis.contrasts.arms import Arms
-    from analysis.contrasts.cost import Costs
+    from analysis.contrasts.cost import CostsByTask
     from analysis.contrasts.sides import Comparison
     from analysis.forms.law import FittedLaw
     from analysis.gamma_star.records import FitResult
+    from analysis.tables.read import Source
     from analysis.tables.table import Table
 
 __all__ = ["arms", "compare", "cost", "fit", "law", "load", "plot", "report"]
 
 
 def load(
-    path: str | Path, where: str | None = None, *, cluster: str | None = None,
+    source: Source, where: str | None = None, *, cluster: str | None = None,
     weights: str | None = None, scale: str = "log",
 ) -> Table:  # fmt: skip
-    """Read and check a table of runs (Parquet or CSV), or those of its rows that a condition such
-    as "task == 'recall'" chooses. `.runs` and `.curves` are its DataFrames. cluster, weights: columns
+    """Read and check a table of runs (Parquet, CSV or a DataFrame), or those of its rows that a
+    condition such as "task == 'recall'" chooses. `.runs` and `.curves` are its DataFrames. cluster, weights: columns
     of what is one replicate and of each run's precision; scale "linear": the metric's own noise is
     even, not that of its logarithm."""
     from analysis.tables.table import load as load_table
 
-    return load_table(path, where, cluster, weights, scale)
+    return load_table(source, where, cluster, weights, scale)
 
 
 def fit(
-    table: str | Path | Table, *, metric: str | None = None, form: str | None = None,
+    table: Source | Table, *, metric: str | None = None, form: str | None = None,
     window: float | None = None, hold_out: str = "deepest", partial: bool = False,
     explore: bool = True, predict: str | None = None,
 ) -> FitResult:  # fmt: skip
@@ -60,7 +59,7 @@ def fit(
 
 
 def law(
-    form: str, data: str | Path | pd.DataFrame, mapping: str | dict[str, str], *,
+    form: str, data: Source, mapping: str | dict[str, str], *,
     loss: str | None = None, where: str | None = None, bootstrap: int = 0,
     hold_out: str | None = None, level: float = 0.95, seed: int = 0, cluster: str | None = None,
     weights: str | None = None, scale: str = "log", fix: str | None = None,
@@ -83,7 +82,7 @@ def law(
 
 
 def compare(
-    a: str | Path | Table, b: str | Path | Table, *, by: str | None = None,
+    a: Source | Table, b: Source | Table, *, by: str | None = None,
     metric: str | None = None, where: str | None = None,
 ) -> Comparison:  # fmt: skip
     """Two tables side by side, or `b` an arm of `a`, or "published"; a sweep's name is a table too."""
@@ -93,7 +92,7 @@ def compare(
 
 
 def arms(
-    table: str | Path | Table, *, reference: str | None = None, metric: str | None = None,
+    table: Source | Table, *, reference: str | None = None, metric: str | None = None,
     where: str | None = None,
 ) -> Arms:  # fmt: skip
     """Every arm of a table, at settings chosen on other seeds; tasks may be mixed."""
@@ -103,16 +102,16 @@ def arms(
     return compare_arms(grouped(table, where), reference, metric)
 
 
-def cost(table: str | Path | Table, *, where: str | None = None) -> list[Costs]:
+def cost(table: Source | Table, *, where: str | None = None) -> CostsByTask:
     """What a loss costs with momentum over what it costs without, an entry a task."""
-    from analysis.contrasts.cost import costs
+    from analysis.contrasts.cost import CostsByTask, costs
     from analysis.show.outputs import grouped
 
-    return [costs(label, part) for label, part in grouped(table, where).items()]
+    return CostsByTask(costs(label, part) for label, part in grouped(table, where).items())
 
 
 def plot(
-    table: str | Path | Table, out_dir: str | Path | None = None,
+    table: Source | Table, out_dir: str | Path | None = None,
     result: FitResult | None = None,
 ) -> list[Path]:  # fmt: skip
     """Draw every figure of a table into `out_dir` (default: `figures/` beside it); returns the paths.
@@ -125,7 +124,7 @@ def plot(
 
 
 def report(
-    table: str | Path | Table, out: str | Path | None = None, result: FitResult | None = None
+    table: Source | Table, out: str | Path | None = None, result: FitResult | None = None
 ) -> Path:
     """Write one self-contained page (default: report.html beside the table); returns its path.
 
@@ -136,6 +135,8 @@ def report(
     return write(table, out, result)
 
 
-def loaded(table: str | Path | Table) -> Table:
-    """A table given by its path or as it is."""
-    return load(table) if isinstance(table, str | Path) else table
+def loaded(table: Source | Table) -> Table:
+    """A table given by its path, its rows or as it is."""
+    from analysis.tables.table import Table
+
+    return table if isinstance(table, Table) else load(table)

@@ -18,6 +18,7 @@ from analysis.contrasts.settings import NONE, arms_of, plain_of, setting_columns
 from analysis.errors import InputError
 from analysis.notebook import Shown
 from analysis.tables.curves import log_steps, read_curves
+from analysis.tables.read import source_name
 from analysis.tables.table import Table
 from analysis.tables.units import tuning_anywhere
 
@@ -48,13 +49,17 @@ class Costs(Shown):
     notes: list[str] = field(default_factory=list)
 
 
+class CostsByTask(list[Costs], Shown):
+    """The costs of each task of a table."""
+
+
 def costs(task: str, table: Table) -> Costs:
     """The ratio at a grid of losses, for each arm and unit. Raises InputError where the table has
     no curves or no runs without momentum."""
     evaluations = read_curves(table.curves_path)
     if evaluations is None:
         raise InputError(
-            f"{table.curves_path}: no such file; costs are read off the curves beside a table"
+            f"{source_name(table.path)}: no {table.curves_path.name} beside it, which costs are read off"
         )
     curves = dict(list(evaluations.groupby("run_id")))
     runs, notes = prepared(table)

@@ -22,8 +22,8 @@ from analysis.tables.expressions import condition
 from analysis.tables.groups import groups_of
 from analysis.tables.laws_json import read
 from analysis.tables.published import GAMMA_STAR
-from analysis.tables.read import read_frame
-from analysis.tables.table import Table
+from analysis.tables.read import Source, read_frame
+from analysis.tables.table import Table, load
 
 CELL = ("arm", "task", "depth", "width", "gamma", "lr")
 METRICS = ("val_loss", "loss", "accuracy")
@@ -44,7 +44,7 @@ class Comparison(dict[str, Any], Shown):
 
 
 def compare_sides(
-    a: str | Path | Table, b: str | Path | Table, by: str | None = None,
+    a: Source | Table, b: Source | Table, by: str | None = None,
     metric: str | None = None, where: str | None = None,
 ) -> Comparison:  # fmt: skip
     """The arguments are those of the verb; a side may be a table that was read already.
@@ -67,7 +67,7 @@ def compare_sides(
     return result
 
 
-def _is_arm(left: Side, name: str | Path | Table) -> bool:
+def _is_arm(left: Side, name: Source | Table) -> bool:
     return (
         isinstance(name, str) and "arm" in left.rows
         and name in set(left.rows["arm"].astype(str)) and not Path(name).exists()
@@ -79,8 +79,11 @@ def _arm_of(left: Side, name: str, where: str | None) -> Side:
     return Side(f"{left.name}@{name}", rows, left.path, name)
 
 
-def side(given: str | Path | Table, where: str | None) -> Side:
-    """Read one side: a table, a file, a folder holding table.parquet, a sweep's name, or any @ARM."""
+def side(given: Source | Table, where: str | None) -> Side:
+    """Read one side: a table, its rows, a file, a folder holding table.parquet, a sweep's name, or any
+    @ARM."""
+    if isinstance(given, pd.DataFrame):
+        given = load(given)
     if isinstance(given, Table):
         (table,) = groups_of(given, where).values()
         return Side(table.sweep, table.runs, table.path, None)

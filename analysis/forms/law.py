@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -33,7 +32,7 @@ from analysis.stats.losses import parse_loss
 from analysis.stats.misfit import misfit
 from analysis.tables.columns import Rows, parse_map, prepare
 from analysis.tables.laws_json import Law
-from analysis.tables.read import read_frame
+from analysis.tables.read import Source, place_of, read_frame, source_name
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ class FittedLaw(Shown):
 
 def fit_table(
     form: str,
-    data: Any,
+    data: Source,
     mapping: str | dict[str, str],
     choices: Choices | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -68,8 +67,8 @@ def fit_table(
     check_names(form, known, columns)
     choices.check(known)
     point = parse_point(choices.predict, known) if choices.predict else None
-    table: pd.DataFrame = read_frame(data)[0] if isinstance(data, str | Path) else data
-    source = str(data) if isinstance(data, str | Path) else "a table in memory"
+    table: pd.DataFrame = read_frame(data)[0]
+    source = source_name(place_of(data))
     if table.empty:
         raise InputError(f"{source} holds no rows")
     response = known.response if known else "L"

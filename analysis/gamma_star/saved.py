@@ -10,6 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from analysis.errors import InputError
 from analysis.gamma_star.explore.fungibility import Fungibility
 from analysis.gamma_star.provenance import of_rows, suffix
 from analysis.gamma_star.records import (
@@ -25,6 +26,7 @@ from analysis.gamma_star.records import (
 from analysis.gamma_star.sweep import fit_table
 from analysis.tables.files import sha256_of, write_whole
 from analysis.tables.laws_json import Law, Parameter
+from analysis.tables.read import IN_MEMORY
 from analysis.tables.records_json import decode, encode
 from analysis.tables.table import Table
 
@@ -45,6 +47,8 @@ def path_of(table: Table, differs: dict[str, Any] | None = None) -> Path:
 def beside(groups: dict[str, Table], name: str) -> Path:
     """Where the figures or the report of a table go, whose rows may be a choice."""
     table = next(iter(groups.values()))
+    if table.path == IN_MEMORY:
+        raise InputError(f"{table.path.parent} lies in no folder: name the place of {name}")
     stem, dot, kind = name.partition(".")
     return table.path.with_name(f"{stem}{suffix(of_rows(table))}{dot}{kind}")
 

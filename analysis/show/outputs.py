@@ -15,11 +15,12 @@ from analysis.show.figures import of_groups, of_table, write
 from analysis.show.html import page
 from analysis.tables.files import check_place, write_whole
 from analysis.tables.groups import groups_of, load_groups
+from analysis.tables.read import Source
 from analysis.tables.table import Table
 
 
 def plot(
-    table: str | Path | Table, out: str | Path | None = None, result: FitResult | None = None,
+    table: Source | Table, out: str | Path | None = None, result: FitResult | None = None,
     where: str | None = None, partial: bool = False, say: Callable[[str], None] | None = None,
 ) -> list[Path]:  # fmt: skip
     """Draw every figure of a table into the folder `out` (default: figures/ beside it).
@@ -37,7 +38,7 @@ def plot(
 
 
 def report(
-    table: str | Path | Table, out: str | Path | None = None, result: FitResult | None = None,
+    table: Source | Table, out: str | Path | None = None, result: FitResult | None = None,
     where: str | None = None, partial: bool = False,
 ) -> Path:  # fmt: skip
     """Write one self-contained page (default: report.html beside the table). Arguments as `plot`'s."""
@@ -53,6 +54,6 @@ def report(
     return path
 
 
-def grouped(table: str | Path | Table, where: str | None = None) -> dict[str, Table]:
-    """A table by task and budget, given by its path or as it is."""
-    return load_groups(table, where) if isinstance(table, str | Path) else groups_of(table, where)
+def grouped(table: Source | Table, where: str | None = None) -> dict[str, Table]:
+    """A table by task and budget, given by its path, its rows or as it is."""
+    return groups_of(table, where) if isinstance(table, Table) else load_groups(table, where)

@@ -5,23 +5,22 @@ to mix, comparisons of arms can take side by side.
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import pandas as pd
 
 from analysis.errors import InputError
 from analysis.tables.checks import ONE_VALUED, ONE_VALUED_GROUPS
 from analysis.tables.expressions import condition
-from analysis.tables.read import read_frame
+from analysis.tables.read import Source, place_of, read_frame, source_name
 from analysis.tables.table import Table, chosen_rows, from_frame
 
 FOLLOWS = ("chance", "chance_loss", "tokens", "tokens_per_step")  # from what the task is
 
 
-def load_groups(path: str | Path, where: str | None = None) -> dict[str, Table]:
+def load_groups(source: Source, where: str | None = None) -> dict[str, Table]:
     """Label ("recall", "khop, hops=2") -> its table, in the file's order. Raises InputError."""
-    path = Path(path)
-    runs, about = read_frame(path)
+    path = place_of(source)
+    runs, about = read_frame(source)
     try:
         if where:
             runs, about, where = chosen_rows(runs, about, where)
@@ -33,7 +32,7 @@ def load_groups(path: str | Path, where: str | None = None) -> dict[str, Table]:
         return {label: from_frame(part, about if len(parts) == 1 else own, path, where)
                 for label, part in parts.items()}  # fmt: skip
     except InputError as error:
-        raise InputError(f"{path}: {error}") from None
+        raise InputError(f"{source_name(path)}: {error}") from None
 
 
 def groups_of(table: Table, where: str | None = None) -> dict[str, Table]:

@@ -18,11 +18,38 @@ from analysis.errors import InputError
 PARQUET, TEXT, LINES = {".parquet", ".pq"}, {".csv", ".tsv", ".txt"}, {".jsonl", ".ndjson"}
 READERS = PARQUET | TEXT | LINES | {".json"}
 COMPRESSED = {".gz", ".bz2", ".xz", ".zst", ".zip"}
+Source = str | Path | pd.DataFrame
+"""What a table is read from: a file, or rows that are in memory."""
+IN_MEMORY = Path("a table in memory", "rows")
+"""The path of rows in memory: nothing lies beside it."""
 
 
-def read_frame(path: str | Path) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """The raw rows and the sweep's metadata ({} where the file has none). Raises InputError."""
-    path = Path(path)
+def place_of(source: Source) -> Path:
+    """Where a table lies, beside which its curves, fit and figures do."""
+    return IN_MEMORY if isinstance(source, pd.DataFrame) else Path(source)
+
+
+def source_name(path: Path) -> str:
+    """A table's path as a message says it."""
+    return str(path.parent if path == IN_MEMORY else path)
+
+
+def read_frame(source: Source) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """The raw rows and the sweep's metadata ({} where there is none). Raises InputError."""
+    rows, about = (
+        (source.copy(), {}) if isinstance(source, pd.DataFrame) else read_file(Path(source))
+    )
+    rows.columns = [str(c).strip() for c in rows.columns]
+    if rows.columns.duplicated().any():
+        twice = rows.columns[rows.columns.duplicated()][0]
+        raise InputError(
+            f"{source_name(place_of(source))}: the column {twice!r} stands there twice"
+        )
+    return rows, about
+
+
+def read_file(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """`read_frame` of a file, its columns as they are written."""
     if not path.is_file():
         what = "is a folder, not a table" if path.is_dir() else "no such file"
         raise InputError(f"{path}: {what}")
@@ -30,15 +57,7 @@ def read_frame(path: str | Path) -> tuple[pd.DataFrame, dict[str, Any]]:
     kind = (suffixes[-1] if suffixes else "").lower()
     if kind not in READERS:
         raise InputError(f"{path}: a table is .parquet, .csv, .tsv or .jsonl")
-    if kind in PARQUET:
-        rows, about = read_parquet(path)
-    else:
-        rows, about = read_text(path, kind), {}
-    rows.columns = [str(c).strip() for c in rows.columns]
-    if rows.columns.duplicated().any():
-        twice = rows.columns[rows.columns.duplicated()][0]
-        raise InputError(f"{path}: the column {twice!r} stands there twice")
-    return rows, about
+    return read_parquet(path) if kind in PARQUET else (read_text(path, kind), {})
 
 
 def read_parquet(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:

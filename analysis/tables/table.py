@@ -24,7 +24,7 @@ from analysis.tables.checks import (
 )
 from analysis.tables.curves import read_curves
 from analysis.tables.expressions import condition
-from analysis.tables.read import read_frame
+from analysis.tables.read import Source, place_of, read_frame, source_name
 from analysis.tables.units import without_copies
 
 SCALES = ("log", "linear")
@@ -83,18 +83,19 @@ class Table(Shown):
 
 
 def load(
-    path: str | Path, where: str | None = None, cluster: str | None = None,
+    source: Source, where: str | None = None, cluster: str | None = None,
     weights: str | None = None, scale: str = "log",
 ) -> Table:  # fmt: skip
-    """Read `path` (Parquet; .csv and .tsv too) and check it. Raises InputError in one line.
+    """Read a file (Parquet; .csv and .tsv too) or take a DataFrame's rows, and check them. Raises
+    InputError in one line.
 
     where: a condition on columns; the rows it leaves out were never in the table. cluster: the
     column whose runs of one value are one unit (seeds that share their data, say). weights: the
     column of each run's precision (its inverse variance, up to a factor). scale: "log", or "linear"
     for noise that is even in the metric itself.
     """
-    path = Path(path)
-    runs, about = read_frame(path)
+    path = place_of(source)
+    runs, about = read_frame(source)
     try:
         if where:
             runs, about, where = chosen_rows(runs, about, where)
@@ -102,7 +103,7 @@ def load(
         table = clustered(table, cluster) if cluster else table
         return weighted(table, weights, scale)
     except InputError as error:
-        raise InputError(f"{path}: {error}") from None
+        raise InputError(f"{source_name(path)}: {error}") from None
 
 
 def from_frame(

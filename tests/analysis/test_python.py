@@ -64,6 +64,24 @@ def test_every_function_takes_a_table_or_its_path(given, path, tmp_path):
         assert "Verdict" in page.read_text()
 
 
+def test_rows_in_memory_are_a_table_that_lies_nowhere(path, tmp_path, monkeypatch):
+    monkeypatch.chdir(path.parent)  # whose curves are not those of the rows
+    rows = pd.read_parquet(path)
+    fit, same = (analysis.fit(t, explore=False) for t in (rows, path))
+    assert [law.parameters for law in fit.laws] == [law.parameters for law in same.laws]
+    assert analysis.arms(rows).rows == analysis.arms(path).rows
+    assert analysis.compare(rows, path, by="arm,depth,gamma")["cells"]
+    page = analysis.report(rows, tmp_path / "report.html", result=fit)
+    assert "Verdict" in page.read_text()
+    for call, words in (
+        (analysis.cost, "a table in memory: no curves.parquet beside it"),
+        (analysis.plot, "a table in memory lies in no folder: name the place of figures"),
+        (lambda r: analysis.fit(r.drop(columns="depth")), "a table in memory: lacks the column"),
+    ):
+        with pytest.raises(InputError, match=words):
+            call(rows)
+
+
 def test_what_comes_back_shows_itself(path):
     table = analysis.load(path)
     fit = analysis.fit(table, explore=False)
@@ -73,7 +91,7 @@ def test_what_comes_back_shows_itself(path):
     shown = {
         "table": (table, "raw"), "fit": (fit, "Verdict"), "law": (law, "exponent"),
         "entry": (law.law, "power"), "arms": (analysis.arms(table), "norm_matched"),
-        "cost": (analysis.cost(table)[0], "loss"),
+        "cost": (analysis.cost(table), "loss"),
         "compare": (analysis.compare(table, table, by="arm,depth,gamma"), "A - B"),
     }  # fmt: skip
     for name, (result, word) in shown.items():

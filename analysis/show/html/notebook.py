@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.contrasts.arms import Arms
-from analysis.contrasts.cost import Costs
+from analysis.contrasts.cost import Costs, CostsByTask
 from analysis.contrasts.sides import Comparison
 from analysis.forms.law import FittedLaw
 from analysis.gamma_star.records import FitResult
@@ -36,6 +36,8 @@ def shown(result: Any) -> str:
         return _law(result)
     if isinstance(result, Arms):
         return grid(head(result), cells(result)) + _lines([*of_arms(result), result.how])
+    if isinstance(result, CostsByTask):
+        return "".join(f"<h4>{escape(c.task)}</h4>" * (len(result) > 1) + shown(c) for c in result)
     if isinstance(result, Costs):
         return _lines(of_costs(result))
     if isinstance(result, Comparison):
