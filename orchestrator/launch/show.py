@@ -150,7 +150,9 @@ def status_lines(s: SweepStatus) -> list[str]:
     out += [f"waiting: {q['runs']} runs in Slurm's queue: {q['reason']}" for q in s.queued]
     for e in s.errors:
         out.append(f"failed: pack {e['pack']}: {e['error']} (log {e['log'] or e['folder']})")
-    out += [f"{d['state']}: pack {d['pack']}: {d['why']} (log {d['log']})" for d in s.dead]
+    for d in s.dead:
+        log = f" (log {d['log']})" if d["log"] else ""
+        out.append(f"{d['state']}: pack {d['pack']}: {d['why']}{log}")
     if s.silent:
         out.append("squeue does not answer: what waits in the queue is not known now")
     return out

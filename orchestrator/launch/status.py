@@ -14,7 +14,7 @@ from orchestrator.records.attempts import Attempt, attempts, results
 from orchestrator.records.jobs import Holder, JobArray, held_back, holders, job_arrays
 from orchestrator.records.liveness import still_s
 from orchestrator.records.manifests import Sweep
-from orchestrator.records.packs import read_pack
+from orchestrator.records.packs import Pack, PackLost, read_pack
 from orchestrator.records.queue import accounted
 from orchestrator.records.store import Store, read_json
 
@@ -36,7 +36,8 @@ class SweepStatus:
     queued: list[dict[str, Any]] = field(default_factory=list)
     """One entry a reason: why Slurm lets runs wait, and how many."""
     dead: list[dict[str, Any]] = field(default_factory=list)
-    """One entry a pack that hangs, was killed, or whose job ended before it began: pack, why, log."""
+    """One entry a pack that hangs, was killed, whose job ended before it began, or whose record is lost:
+    pack, why, log."""
     silent: bool = False
     """squeue did not answer although jobs were submitted: what waits in the queue is not known."""
 
@@ -45,13 +46,19 @@ def sweep_status(store: Store, sweep: Sweep) -> SweepStatus:
     """Read the state of every pack of a sweep."""
     counts: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
-    running, errors, lost = [], [], []
+    running, errors, lost, unread = [], [], [], []
     arrays = job_arrays(store)
     held = holders(store, arrays, ending=True)
     by_pack: dict[str, list[str]] = {}
     for member in sweep.members.values():
         by_pack.setdefault(member.pack_id, []).append(member.run_id)
     for pack_id, run_ids in by_pack.items():
+        try:
+            pack = read_pack(store, pack_id)
+        except PackLost as e:  # nor can its results be collected: nothing says whose they are
+            counts["dead"] += len(run_ids)
+            unread.append({"pack": pack_id, "state": "dead", "why": str(e), "log": None})
+            continue
         tries = attempts(store, pack_id)
         found = results(tries)
         open_runs = [r for r in run_ids if r not in found]
@@ -66,7 +73,7 @@ def sweep_status(store: Store, sweep: Sweep) -> SweepStatus:
             state = "queued"
         counts[state] += len(open_runs)
         if state == "running":
-            running.append(_running(store, pack_id, tries[-1], holder))
+            running.append(_running(pack, tries[-1], holder))
         elif state == "queued":
             reasons[_reason(holder)] += len(open_runs)
         elif state == "failed":
@@ -76,14 +83,14 @@ def sweep_status(store: Store, sweep: Sweep) -> SweepStatus:
     return SweepStatus(
         sweep.name, dict(counts), running, errors,
         [{"reason": r, "runs": n} for r, n in reasons.most_common()],
-        _dead(lost, arrays), held is None,
+        [*unread, *_dead(lost, arrays)], held is None,
     )  # fmt: skip
 
 
-def _running(store: Store, pack_id: str, last: Attempt, holder: Holder | None) -> dict[str, Any]:
+def _running(pack: Pack, last: Attempt, holder: Holder | None) -> dict[str, Any]:
     slurm = last.claim.get("slurm") or {}
-    steps = read_pack(store, pack_id).data["base"]["budget"]["steps"]
-    out = {"pack": pack_id, "host": slurm.get("node") or last.claim["host"], "steps": steps}
+    steps = pack.data["base"]["budget"]["steps"]
+    out = {"pack": pack.pack_id, "host": slurm.get("node") or last.claim["host"], "steps": steps}
     if slurm:
         out["job"] = _job(slurm["job"], slurm["task"])
     if holder is not None:

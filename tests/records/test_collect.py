@@ -84,10 +84,18 @@ def test_two_collects_at_once_both_succeed(trained, monkeypatch):
 
 
 def test_a_damaged_pack_is_named_and_the_other_one_is_collected(trained, capsys):
+    from orchestrator.launch import show
+    from orchestrator.launch.verbs import statuses
+
     records, packs = trained
+    assert sum(statuses("s")[0].counts.values()) == 12
     (records.packs / packs[0].pack_id / "pack.json").write_text("{")
     (records.packs / ".DS_Store").write_bytes(b"\0")
     table, curves = collected("results")
     assert set(table["pack"]) == {packs[1].pack_id} and len(table) == 6
     assert len(curves) == 6 * STEPS
     assert packs[0].pack_id in capsys.readouterr().err
+    (status,) = statuses("s")  # says what collect does
+    assert status.counts["dead"] == 6 and sum(status.counts.values()) == 12
+    (line,) = show.status_lines(status)
+    assert packs[0].pack_id in line and "lost; submit its sweep again" in line
