@@ -52,7 +52,7 @@ def compare_sides(
     Raises InputError where a side can't be read, a column is missing or nothing matches.
     """
     left = side(a, where)
-    if b == "published":
+    if isinstance(b, str) and b == "published":
         return Comparison(
             a=left.name, b=f"published {GAMMA_STAR[0]}·N^-{GAMMA_STAR[1]}", laws=laws(left),
             published=published(left),
@@ -82,7 +82,7 @@ def _arm_of(left: Side, name: str, where: str | None) -> Side:
 def side(given: Source | Table, where: str | None) -> Side:
     """Read one side: a table, its rows, a file, a folder holding table.parquet, a sweep's name, or any
     @ARM."""
-    if isinstance(given, pd.DataFrame):
+    if not isinstance(given, str | Path | Table):
         given = load(given)
     if isinstance(given, Table):
         (table,) = groups_of(given, where).values()

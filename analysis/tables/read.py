@@ -25,8 +25,12 @@ IN_MEMORY = Path("a table in memory", "rows")
 
 
 def place_of(source: Source) -> Path:
-    """Where a table lies, beside which its curves, fit and figures do."""
-    return IN_MEMORY if isinstance(source, pd.DataFrame) else Path(source)
+    """Where a table lies, beside which its curves, fit and figures do. Raises InputError."""
+    if isinstance(source, pd.DataFrame):
+        return IN_MEMORY
+    if not isinstance(source, str | Path):
+        raise InputError(f"a table is a path or a DataFrame, not a {type(source).__name__}")
+    return Path(source)
 
 
 def source_name(path: Path) -> str:
@@ -36,15 +40,12 @@ def source_name(path: Path) -> str:
 
 def read_frame(source: Source) -> tuple[pd.DataFrame, dict[str, Any]]:
     """The raw rows and the sweep's metadata ({} where there is none). Raises InputError."""
-    rows, about = (
-        (source.copy(), {}) if isinstance(source, pd.DataFrame) else read_file(Path(source))
-    )
+    path = place_of(source)
+    rows, about = (source.copy(), {}) if isinstance(source, pd.DataFrame) else read_file(path)
     rows.columns = [str(c).strip() for c in rows.columns]
     if rows.columns.duplicated().any():
         twice = rows.columns[rows.columns.duplicated()][0]
-        raise InputError(
-            f"{source_name(place_of(source))}: the column {twice!r} stands there twice"
-        )
+        raise InputError(f"{source_name(path)}: the column {twice!r} stands there twice")
     return rows, about
 
 

@@ -80,28 +80,32 @@ def at_one_depth(runs: pd.DataFrame) -> list[np.ndarray]:
 
 def nearly_copies(runs: pd.DataFrame, place: pd.Series) -> np.ndarray:
     """Which rows (R,) have a loss within NEAR of a smaller seed's, where two seeds of one depth
-    agree so at half of the places they share, and at LEAST_PAIRS of different losses."""
+    agree so at half of the places they share, and at LEAST_PAIRS of different losses. A loss that
+    also stands at another place of its depth (all runs at chance) tells nothing."""
     out = np.zeros(len(runs), bool)
-    seeds, at = runs["seed"].to_numpy(), place.to_numpy()
-    for column in (c for c in LOSSES if c in runs):
-        loss = runs[column].to_numpy(float)
-        order = np.lexsort((loss, at))
-        a, b = order[:-1], order[1:]
-        apart = (at[a] != at[b]) | ~(np.abs(loss[a] - loss[b]) <= NEAR * np.abs(loss[b]))
-        if apart.all():
-            continue
-        group = np.empty(len(runs), int)
-        group[order] = np.concatenate([[0], np.cumsum(apart)])
-        first = pd.Series(seeds).groupby(group).transform("min").to_numpy()
-        for index in at_one_depth(runs):
-            later = index[((first != seeds) & long_numbers(loss))[index]]
+    columns = [runs[c].to_numpy(float) for c in LOSSES if c in runs]
+    for index in at_one_depth(runs):
+        seeds, at = runs["seed"].to_numpy()[index], place.to_numpy()[index]
+        for loss in (c[index] for c in columns):
+            group, places = near_groups(loss, at)
+            first = pd.Series(seeds).groupby(group).transform("min").to_numpy()
+            later = (first != seeds) & (places == 1) & long_numbers(loss)
             for seed, original in set(zip(seeds[later], first[later], strict=True)):
-                rows = later[(seeds[later] == seed) & (first[later] == original)]
-                shared = np.intersect1d(*(at[index][(seeds[index] == s) & np.isfinite(loss[index])]
-                                          for s in (seed, original)))  # fmt: skip
-                distinct = len(np.unique(loss[rows]))
-                out[rows] |= 2 * len(rows) >= len(shared) and distinct >= LEAST_PAIRS
+                rows = later & (seeds == seed) & (first == original)
+                there = (at[(seeds == s) & np.isfinite(loss)] for s in (seed, original))
+                out[index[rows]] |= (2 * rows.sum() >= len(np.intersect1d(*there))
+                                     and len(np.unique(loss[rows])) >= LEAST_PAIRS)  # fmt: skip
     return out
+
+
+def near_groups(loss: np.ndarray, at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of each row (n,) the group of losses that lie within NEAR of the next one, and at how many
+    places that group stands."""
+    order = np.argsort(loss)
+    low, high = loss[order[:-1]], loss[order[1:]]
+    group = np.empty(len(loss), int)
+    group[order] = np.cumsum([False, *~(high - low <= NEAR * np.abs(high))])
+    return group, pd.Series(at).groupby(group).transform("nunique").to_numpy()
 
 
 def whole_copies(part: pd.DataFrame, outcomes: pd.DataFrame) -> np.ndarray:

@@ -70,7 +70,8 @@ def test_rows_in_memory_are_a_table_that_lies_nowhere(path, tmp_path, monkeypatc
     fit, same = (analysis.fit(t, explore=False) for t in (rows, path))
     assert [law.parameters for law in fit.laws] == [law.parameters for law in same.laws]
     assert analysis.arms(rows).rows == analysis.arms(path).rows
-    assert analysis.compare(rows, path, by="arm,depth,gamma")["cells"]
+    for a, b in ((rows, path), (path, rows), (rows, rows)):
+        assert analysis.compare(a, b, by="arm,depth,gamma")["cells"]
     page = analysis.report(rows, tmp_path / "report.html", result=fit)
     assert "Verdict" in page.read_text()
     for call, words in (
@@ -80,6 +81,16 @@ def test_rows_in_memory_are_a_table_that_lies_nowhere(path, tmp_path, monkeypatc
     ):
         with pytest.raises(InputError, match=words):
             call(rows)
+
+
+@pytest.mark.parametrize(
+    "given", [None, [1], {"a": [1]}, pd.Series([1.0])], ids=lambda g: type(g).__name__
+)
+def test_what_is_no_table_is_said(given):
+    for call in (analysis.fit, analysis.arms, analysis.cost, lambda g: analysis.compare(g, g),
+                 lambda g: analysis.law("power", g, "x=a,y=b")):  # fmt: skip
+        with pytest.raises(InputError, match="a table is a path or a DataFrame, not a"):
+            call(given)
 
 
 def test_what_comes_back_shows_itself(path):

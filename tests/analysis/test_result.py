@@ -56,7 +56,7 @@ def test_an_unknown_verdict_is_refused():
 @pytest.mark.parametrize(
     ("value", "said"),
     [(614.2, "614"), (39_123.4, "39100"), (999_999.0, "1000000"), (1.2e7, "1.2e+07"),
-     (-1234.5, "-1230"), (0.00012345, "0.000123"), (float("nan"), "—"), (1710, "1710"), (None, "—")],
+     (-1234.5, "-1230"), (-0.0, "0"), (0.00012345, "0.000123"), (float("nan"), "—"), (1710, "1710"), (None, "—")],
 )  # fmt: skip
 def test_a_number_that_a_person_reads_has_three_digits_and_no_power_of_ten_below_a_million(
     value, said
