@@ -68,7 +68,7 @@ class Local:
             words = [*command(store, self.settings, sweep), *ids[i:], *ids[:i]]
             execution = self.settings.execution
             workers.append(_start(words, logs[i], execution.threads, i, execution.device))
-        signal.signal(signal.SIGTERM, _interrupt)
+        before = signal.signal(signal.SIGTERM, _interrupt)
         looked = time.monotonic()
         try:
             with Progress(store, packs) as progress:
@@ -83,6 +83,8 @@ class Local:
             _stop(workers)
             print("stopped; submit again to go on", file=sys.stderr)
             raise
+        finally:
+            signal.signal(signal.SIGTERM, before)
         failed = [log for w, log in zip(workers, logs, strict=True) if w.returncode]
         for log in failed:
             print(f"a worker failed; its log: {log}", file=sys.stderr)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 
 import pytest
 
+from orchestrator.cli import main
 from orchestrator.launch.worker import run
 from orchestrator.records.store import open_store
 from orchestrator.settings import Execution
@@ -31,3 +33,11 @@ def test_packs_that_cannot_be_begun(tmp_path, monkeypatch, capsys, what):
     assert [line.split(": ")[0] for line in said] == [f"pack {pack_id}" for pack_id in ids]
     word = {"lost": "submit its sweep again", "full": "No space left"}[what]
     assert all(word in line for line in said)
+
+
+def test_a_local_submission_leaves_the_callers_signals_alone(store, sweep_file, tiny):
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit) as ended:
+        main(["submit", "small", *tiny])
+    assert ended.value.code in (0, None)
+    assert signal.getsignal(signal.SIGTERM) is before

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -32,16 +30,28 @@ def records(tmp_path: Path):
 
 
 def test_only_one_of_many_processes_gets_the_pack(records):
-    with multiprocessing.get_context("fork").Pool(8) as pool:
-        got = pool.starmap(_claim_and_wait, [(str(records.root), i) for i in range(8)])
-    assert sum(got) == 1
+    code = (
+        "import sys; from orchestrator.records.attempts import claim;"
+        "from orchestrator.records.store import open_store; store = open_store(sys.argv[1]);"
+        "print('ready', flush=True); sys.stdin.readline();"
+        "print(claim(store, 'p', {}) is not None, flush=True); sys.stdin.readline()"
+    )
+    others = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, str(records.root)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )
+        for _ in range(8)
+    ]  # fmt: skip
+    assert [p.stdout.readline() for p in others] == ["ready\n"] * 8
+    for p in others:
+        p.stdin.write("go\n")
+        p.stdin.flush()
+    got = [p.stdout.readline() for p in others]
+    for p in others:
+        p.communicate("done\n", timeout=60)
+    assert sorted(got) == ["False\n"] * 7 + ["True\n"]
     assert [a.number for a in attempts(records, "p")] == [1]
-
-
-def _claim_and_wait(root: str, index: int) -> bool:
-    mine = claim(open_store(root), "p", {"index": index})
-    time.sleep(1)
-    return mine is not None
 
 
 def test_a_killed_owner_is_taken_over_and_a_living_one_is_not(records):
