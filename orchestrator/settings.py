@@ -92,10 +92,15 @@ class Tracking:
     """Seconds that the server has to open a run."""
     finish_s: float = 30.0
     """Seconds that a job that has ended waits for the server to take the rest."""
+    nice: int = 19
+    """Niceness, 0 to 19, of the process that sends: at 19 it has what training leaves, which on a
+    node whose every core trains is next to nothing."""
 
     def __post_init__(self) -> None:
         for name in ("poll_s", "init_s", "finish_s"):
             _positive(getattr(self, name), f"tracking.{name}")
+        if not 0 <= self.nice <= 19:
+            raise UserError(f"tracking.nice={self.nice}: from 0 to 19")
 
 
 @dataclass(frozen=True)

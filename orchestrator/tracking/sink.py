@@ -35,7 +35,6 @@ RETRY_S = 30.0
 """Seconds until a run that W&B did not open is tried again."""
 AT_ONCE = 8
 """Runs opened or finished at once: each waits for the network most of the time."""
-NICE = 19
 
 
 class Sink:
@@ -156,17 +155,17 @@ def serve(sink: Sink, poll_s: float) -> None:
         sink.look()
 
 
-def give_way() -> None:
+def give_way(nice: int) -> None:
     """Take what training leaves of the processor, this process and the client it starts.
 
     Where Linux groups processes by session (sched_autogroup), niceness counts within the session
     alone, so the session gets it too.
     """
-    os.nice(NICE)
+    os.nice(nice)
     group = Path("/proc/self/autogroup")
     if group.exists():
         try:
-            group.write_text(str(NICE))
+            group.write_text(str(nice))
         except OSError as e:
             warn(f"{group}: {e.strerror}")
 
@@ -178,13 +177,13 @@ def main() -> None:
     parser.add_argument("--tracking", type=json.loads, required=True)
     parser.add_argument("--pid", type=int, required=True)
     args = parser.parse_args()
-    give_way()
+    tracking = Tracking(**args.tracking)
+    give_way(tracking.nice)
     off = switched_off()
     if off:
         warn(f"{off}: nothing is sent, `orchestrator push` can do so later")
         sys.exit(0)
     quiet_client()
-    tracking = Tracking(**args.tracking)
     with client_folder() as folder:
         tempfile.tempdir = str(folder)  # where the client, too, puts what it forgets
         sink = Sink(open_store(args.store), args.sweep, tracking, args.pid, folder)

@@ -30,10 +30,17 @@ class Bench:
     store: Store
     processes: list[subprocess.Popen] = field(default_factory=list)
 
+    @property
+    def hold(self) -> Path:
+        """A job stands still in the middle of its slice for as long as this file is there."""
+        return self.folder / "hold"
+
     def job(self, packs: list, sweep: str = "s", pace_s: float = 0.02, **tracking):
         """Start a scripted job of these packs."""
-        how = json.dumps({"name": "wandb", "poll_s": 0.2, "finish_s": 15, **tracking})
-        words = [str(self.store.root), sweep, how, str(pace_s), *(p.pack_id for p in packs)]
+        usual = {"poll_s": 0.2, "init_s": 60, "finish_s": 60, "nice": 0}
+        how = json.dumps({"name": "wandb", **usual, **tracking})
+        words = [str(self.store.root), sweep, how, str(pace_s), str(self.hold)]
+        words += [p.pack_id for p in packs]
         process = subprocess.Popen(
             [sys.executable, "-m", "tests.tracking.scripted", *words], env=self.env, cwd=ROOT,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -72,7 +79,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
         process.communicate()
 
 
-def wait_until(true: Callable[[], bool], seconds: float = 60) -> None:
+def wait_until(true: Callable[[], bool], seconds: float = 240) -> None:
     """Wait for something that another process brings about."""
     deadline = time.monotonic() + seconds
     while not true():

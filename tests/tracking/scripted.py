@@ -1,6 +1,7 @@
 """A job without torch: it claims a pack and writes the records that a training would, at a pace.
 
-Run as a process: python -m tests.tracking.scripted STORE SWEEP TRACKING PACE_S [PACK...]
+Run as a process: python -m tests.tracking.scripted STORE SWEEP TRACKING PACE_S HOLD [PACK...]
+In the middle of a slice it stands still for as long as there is a file HOLD.
 Rows are a function of (run, step), as in a real training, so that attempts agree.
 """
 
@@ -73,7 +74,7 @@ def result(pack: Pack, slot: int) -> dict:
     }  # fmt: skip
 
 
-def train(store: Store, pack: Pack, sink, pace_s: float) -> None:
+def train(store: Store, pack: Pack, sink, pace_s: float, hold: Path) -> None:
     """One attempt at a pack; it begins again where the last one's finished slices end."""
     attempt = claim(store, pack.pack_id, {"git_commit": None, "code_version": "scripted"})
     assert attempt is not None, "somebody else trains this pack"
@@ -87,16 +88,18 @@ def train(store: Store, pack: Pack, sink, pace_s: float) -> None:
         for step in range(1, STEPS + 1):
             append_lines(attempt.curves, [row(pack, first, last, step)])
             time.sleep(pace_s)
+            while step == STEPS // 2 and hold.exists():
+                time.sleep(0.02)
         curve = [row(pack, first, last, step) for step in range(1, STEPS + 1)]
         commit(attempt, index, [result(pack, i) for i in range(first, last)], curve)
     end(attempt, "completed")
 
 
 def main() -> None:
-    store, sweep, tracking, pace_s = open_store(Path(sys.argv[1])), *sys.argv[2:5]
+    store, sweep, tracking, pace_s, hold = open_store(Path(sys.argv[1])), *sys.argv[2:6]
     sink = beside(store, sweep, Tracking(**json.loads(tracking)))
-    for pack_id in sys.argv[5:]:
-        train(store, read_pack(store, pack_id), sink, float(pace_s))
+    for pack_id in sys.argv[6:]:
+        train(store, read_pack(store, pack_id), sink, float(pace_s), Path(hold))
     print("trained", flush=True)
     if sink is not None:
         sink.close()

@@ -15,7 +15,7 @@ from tests.tracking.compare import holds_all, recorded, same_rows
 from tests.tracking.conftest import wait_until
 
 
-def finish(*jobs, seconds: float = 60) -> list[str]:
+def finish(*jobs, seconds: float = 240) -> list[str]:
     """Wait for jobs to end well; what they wrote on standard error."""
     errors = []
     for job in jobs:
@@ -53,11 +53,13 @@ def test_two_jobs_at_once(bench):
 def test_killed_and_resumed(bench):
     """SIGKILL in the middle of a slice, then again from the start: each step once."""
     (pack,) = bench.planned(packs=1, runs=4, slices=1)
-    job = bench.job([pack], pace_s=0.6)
+    bench.hold.touch()
+    job = bench.job([pack])
     wait_until(lambda: in_the_middle(bench))
     os.kill(job.pid, signal.SIGKILL)
     job.wait()
-    wait_until(lambda: all(r["exitcode"] is not None for r in bench.server.all_runs()), 30)
+    bench.hold.unlink()
+    wait_until(lambda: all(r["exitcode"] is not None for r in bench.server.all_runs()))
     assert 137 in {r["exitcode"] for r in bench.server.all_runs()}
     finish(bench.job([pack]))
     holds_all(bench.server, bench.store)
@@ -66,9 +68,11 @@ def test_killed_and_resumed(bench):
 def test_killed_and_resumed_at_once(bench):
     """The next attempt begins while the killed one's sender is still at it: one after the other."""
     (pack,) = bench.planned(packs=1)
-    job = bench.job([pack], pace_s=0.2)
+    bench.hold.touch()
+    job = bench.job([pack])
     wait_until(lambda: begun(bench))
     os.kill(job.pid, signal.SIGKILL)
+    bench.hold.unlink()
     job.wait()
     finish(bench.job([pack]))
     holds_all(bench.server, bench.store)
@@ -77,9 +81,11 @@ def test_killed_and_resumed_at_once(bench):
 def test_server_lost_and_back(bench):
     """The server dies in the middle and comes back while the job still trains."""
     (pack,) = bench.planned(packs=1, runs=4, slices=1)
-    job = bench.job([pack], pace_s=0.55)
+    bench.hold.touch()
+    job = bench.job([pack])
     wait_until(lambda: in_the_middle(bench))
     bench.server.kill()
+    bench.hold.unlink()
     time.sleep(3)
     bench.server.start()
     finish(job)
@@ -94,7 +100,7 @@ def test_unreachable_then_pushed(bench):
     bench.server.kill()
     begun = time.monotonic()
     (error,) = finish(bench.job(packs, pace_s=0.005))
-    assert time.monotonic() - begun < 15
+    assert time.monotonic() - begun < 45
     assert error.count("can't be reached") == 1 and "orchestrator push" in error
     failed = bench.orchestrator("push", "s")
     assert failed.returncode == 2 and len(failed.stderr.splitlines()) == 1
@@ -125,20 +131,22 @@ def test_hanging_server(bench):
     bench.server.hang()
     begun = time.monotonic()
     (error,) = finish(bench.job([pack], finish_s=3, pace_s=0.005))
-    assert time.monotonic() - begun < 25
+    assert time.monotonic() - begun < 75
     assert error.count("W&B: http") == 1
 
 
 def test_server_begins_to_hang(bench):
     """It hangs in the middle: the job ends within its time, and push sends the rest."""
     (pack,) = bench.planned(packs=1, runs=4, slices=1)
-    job = bench.job([pack], pace_s=0.2, finish_s=3)
+    bench.hold.touch()
+    job = bench.job([pack], finish_s=3)
     wait_until(lambda: begun(bench))
     bench.server.hang()
+    bench.hold.unlink()
     assert job.stdout.readline() == "trained\n"
     trained = time.monotonic()
-    job.wait(40)
-    assert time.monotonic() - trained < 20
+    job.wait(120)
+    assert time.monotonic() - trained < 60
     bench.server.heal()
     pushed = bench.orchestrator("push", "s")
     assert pushed.returncode == 0, pushed.stderr
@@ -163,7 +171,8 @@ def test_rows_of_an_unfinished_run_are_pushed(bench):
     """A run that was killed is sent as far as it came, and says so by its exit code."""
     (pack,) = bench.planned(packs=1)
     bench.server.kill()
-    job = bench.job([pack], pace_s=0.05)
+    bench.hold.touch()
+    job = bench.job([pack])
     wait_until(lambda: bool(recorded(bench.store)))
     time.sleep(0.5)
     os.kill(job.pid, signal.SIGKILL)
