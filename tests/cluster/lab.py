@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import getpass
 import os
 import shutil
 import signal
@@ -86,6 +87,19 @@ def queue(environment: dict[str, str]) -> list[list[str]]:
     """[job id with array task, state, node] of every job in the queue."""
     out = ask(environment, "squeue", "-h", "-r", "-o", "%i|%T|%N")
     return [line.split("|") for line in out.splitlines()]
+
+
+def clear(environment: dict[str, str]) -> None:
+    """Take everything out of the queue, as an administrator, and put every node back."""
+
+    def empty() -> bool:
+        tell(environment, "scancel", f"--user={getpass.getuser()}")
+        resume(environment)
+        with suppress(subprocess.CalledProcessError):  # a controller that just came back
+            return not ask(environment, "squeue", "-h")
+        return False
+
+    until(empty, 120, "an empty queue")
 
 
 def _pid_file(environment: dict[str, str], name: str) -> Path:

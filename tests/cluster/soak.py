@@ -270,7 +270,8 @@ class Soak:
             lab.until(self._empty, 120, "an empty queue")
         except TimeoutError as error:
             states = lab.ask(self.environment, "sinfo", "-h", "-N", "-p", "main", "-o", "%N %T %E")
-            raise AssertionError(f"{out.stdout}\n{self.queue()}\n{states}") from error
+            jobs = lab.ask(self.environment, "squeue", "-h", "-r", "-o", "%i %j %T %r")
+            raise AssertionError(f"{out.stdout}\n{jobs}\n{states}") from error
 
     def _empty(self) -> bool:
         """Whether no task is left, on nodes that an administrator looks after."""

@@ -18,9 +18,9 @@ pytestmark = [pytest.mark.slurm, pytest.mark.slow, pytest.mark.xdist_group("slur
 
 
 @pytest.fixture(scope="module")
-def reference(slurm, tmp_path_factory):
+def reference(cluster, tmp_path_factory):
     """The undisturbed table of the sweep that all these tests train."""
-    like = sandbox(tmp_path_factory.mktemp("like") / "s", slurm, "0,0.5,1.0", "0,1,2,3")
+    like = sandbox(tmp_path_factory.mktemp("like") / "s", cluster, "0,0.5,1.0", "0,1,2,3")
     return undisturbed(like, tmp_path_factory.mktemp("reference") / "s")
 
 

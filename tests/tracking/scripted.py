@@ -74,7 +74,7 @@ def result(pack: Pack, slot: int) -> dict:
     }  # fmt: skip
 
 
-def train(store: Store, pack: Pack, sink, pace_s: float, hold: Path) -> None:
+def train(store: Store, pack: Pack, sink, pace_s: float, hold: Path | None = None) -> None:
     """One attempt at a pack; it begins again where the last one's finished slices end."""
     attempt = claim(store, pack.pack_id, {"git_commit": None, "code_version": "scripted"})
     assert attempt is not None, "somebody else trains this pack"
@@ -88,7 +88,7 @@ def train(store: Store, pack: Pack, sink, pace_s: float, hold: Path) -> None:
         for step in range(1, STEPS + 1):
             append_lines(attempt.curves, [row(pack, first, last, step)])
             time.sleep(pace_s)
-            while step == STEPS // 2 and hold.exists():
+            while step == STEPS // 2 and hold and hold.exists():
                 time.sleep(0.02)
         curve = [row(pack, first, last, step) for step in range(1, STEPS + 1)]
         commit(attempt, index, [result(pack, i) for i in range(first, last)], curve)
