@@ -30,6 +30,7 @@ from orchestrator.parts.source import source_hash
 from orchestrator.parts.task import require_members
 
 _LABEL = {"per_run": True, "label": True}
+_RESOLVED = {**_LABEL, "resolved": True}
 OUR_MODEL = "orchestrator.models.transformer.Transformer"
 """model._target_ of our own model, whose settings are Model's."""
 OUR_OPTIMIZER = "orchestrator.optimizers.adamw.AdamW"
@@ -216,16 +217,35 @@ class Model:
         return round(self.mlp_ratio * self.width)
 
 
+LENGTHS = ("tokens", "tokens_per_parameter", "flops")
+"""Of a budget, the ways to say `steps`."""
+POINTS = ("eval_steps", "eval_tokens")
+"""Of a budget, the ways to say when a run is evaluated."""
+
+
 @dataclass(frozen=True)
 class Budget:
     """How long one run trains and how it is evaluated."""
 
     steps: int = 400
     """Optimiser steps."""
+    tokens: int | None = field(default=None, metadata=_RESOLVED)
+    """Input tokens of the whole training, in place of steps: as many whole steps as come nearest."""
+    tokens_per_parameter: float | None = field(default=None, metadata=_RESOLVED)
+    """Input tokens for each trained number, embedding and head included, in place of steps."""
+    flops: float | None = field(default=None, metadata=_RESOLVED)
+    """FLOPs of the whole training, as the tables count them, in place of steps."""
     batch: int = 64
     """Sequences a step."""
     evals: int = 20
-    """Evaluations, at log-spaced steps, the last one at the end."""
+    """Evaluations, the last one at the end."""
+    spacing: Literal["log", "linear"] = "log"
+    """How the evaluations are spread over the steps: log from steps/50 on, linear from steps/evals."""
+    eval_steps: list[int] | None = None
+    """Steps of evaluation beside the last, in place of evals and spacing; those past the end of a
+    shorter run are none of its own."""
+    eval_tokens: list[int] | None = field(default=None, metadata=_RESOLVED)
+    """The same in input tokens: each the first step by which they are taken."""
     eval_sequences: int = 512
     """Sequences in the evaluation set, the same for every run of a task."""
     curve_sequences: int | None = None
@@ -237,6 +257,21 @@ class Budget:
         for name in ("steps", "batch", "evals", "eval_sequences"):
             value = getattr(self, name)
             require(value >= 1, f"budget.{name}", value, "must be an integer of at least 1")
+        lengths = {k: v for k in LENGTHS if (v := getattr(self, k)) is not None}
+        for name, value in lengths.items():
+            require(0 < value < math.inf, f"budget.{name}", value, "must be above 0 and finite")
+        if len(lengths) > 1:
+            raise UserError(f"{_keys(lengths)}: each says how long a run trains; give one of them")
+        points = {k: v for k in POINTS if (v := getattr(self, k)) is not None}
+        for name, value in points.items():
+            require(
+                all(v >= 1 for v in value),
+                f"budget.{name}",
+                value,
+                "must be integers of at least 1",
+            )
+        if len(points) > 1:
+            raise UserError(f"{_keys(points)}: each says when a run is evaluated; give one of them")
         few = self.curve_sequences
         require(
             few is None or (few >= 1 and self.eval_sequences % few == 0), "budget.curve_sequences",
@@ -277,6 +312,10 @@ class RunConfig:
             require(0 <= value < 2**31, name, value, "must be an integer in 0..2^31-1")
         object.__setattr__(self, "measures", sorted(set(self.measures)))
         require_known(self.measures)
+        if any(getattr(self.budget, k) is not None for k in LENGTHS + POINTS):
+            from orchestrator.budgets import resolved
+
+            object.__setattr__(self, "budget", resolved(self))
 
     @cached_property
     def versions(self) -> dict[str, int | str]:
@@ -352,6 +391,10 @@ class RunConfig:
     def as_dict(self) -> dict[str, Any]:
         """Plain nested dict that `run_config` reads back."""
         return plain_dict(self)
+
+
+def _keys(given: dict[str, Any]) -> str:
+    return " and ".join(f"budget.{k}={plain(v)}" for k, v in given.items())
 
 
 def number_of(model: Any, name: str) -> Any:

@@ -52,9 +52,14 @@ def forward_flops(run: RunConfig) -> int:
     return 2 * (m.depth * layer + scored * m.width * task.vocab)
 
 
+def step_flops(run: RunConfig) -> int:
+    """FLOPs of one optimiser step: three times the forward's (Kaplan et al. 2020)."""
+    return 3 * forward_flops(run) * run.budget.batch
+
+
 def train_flops(run: RunConfig) -> int:
-    """FLOPs of a whole training: three times the forward's (Kaplan et al. 2020)."""
-    return 3 * forward_flops(run) * run.budget.batch * run.budget.steps
+    """FLOPs of a whole training."""
+    return step_flops(run) * run.budget.steps
 
 
 def tokens_per_step(run: RunConfig) -> int:

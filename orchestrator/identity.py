@@ -2,7 +2,7 @@
 
 Fields say by their metadata what they are: `label` (a name, never hashed), `per_run` (not part of
 the shape), `scheduled` (a learning rate), `part` (it may be somebody's own, and is then named by
-its import path).
+its import path), `resolved` (another way to say a field, into which it is resolved).
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ class _Field:
     label: bool
     per_run: bool
     scheduled: bool
+    resolved: bool
     default: Any
 
 
@@ -46,7 +47,7 @@ def _fields(cls: type) -> tuple[_Field, ...]:
         said, make = _metadata(cls, f.name), f.default_factory
         group = "part" in said or dataclasses.is_dataclass(hints[f.name])
         default = f.default if group or make is dataclasses.MISSING else make()
-        flags = (bool(said.get(k)) for k in ("label", "per_run", "scheduled"))
+        flags = (bool(said.get(k)) for k in ("label", "per_run", "scheduled", "resolved"))
         out.append(_Field(f.name, "part" in said, group, *flags, default))
     return tuple(out)
 
@@ -68,6 +69,8 @@ def plain_dict(obj: Any) -> dict[str, Any]:
     """A config tree as plain nested dicts; parts with their import paths (`target`)."""
     out: dict[str, Any] = {}
     for f in _fields(type(obj)):
+        if f.resolved:
+            continue
         value = getattr(obj, f.name)
         out[f.name] = plain_dict(value) if f.group else value
         if f.part and target(value):

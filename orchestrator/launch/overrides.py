@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, fields, replace
+from typing import Any
 
 from hydra.core.override_parser.types import Override, OverrideType
 
 from orchestrator.coerce import plain
-from orchestrator.config import RunConfig
+from orchestrator.config import LENGTHS, POINTS, RunConfig
 from orchestrator.errors import UserError
 from orchestrator.identity import flatten
 from orchestrator.settings import Execution, Settings
@@ -72,6 +73,20 @@ def require_one_setting(all_settings: Sequence[Settings]) -> None:
             f"{key}={plain(mine.get(key))} and {key}={plain(theirs.get(key))}: holds for a whole "
             "submission and makes no runs of its own; give one value (a list is written [a,b])"
         )
+
+
+def require_uncontested(words: Sequence[str], budget: dict[str, Any]) -> None:
+    """No word sets what another setting of the budget stands in place of. Raises: UserError."""
+    for others, mine in ((LENGTHS, ("steps",)), (POINTS, ("evals", "spacing"))):
+        other = next((k for k in others if budget.get(k) is not None), None)
+        if other is None:
+            continue
+        for word in words:
+            if word.startswith(tuple(f"budget.{k}=" for k in mine)):
+                raise UserError(
+                    f"{word}: has no effect beside budget.{other}={plain(budget[other])}, which stands "
+                    f"in its place; give one of them (budget.{other}=null takes the other back)"
+                )
 
 
 def is_a_group(key: str) -> str:

@@ -24,8 +24,13 @@ def learning_rate_factor(step: int, steps: int, optim: Optim) -> float:
 
 
 def evaluation_steps(budget: Budget) -> list[int]:
-    """At most `evals` distinct steps, log-spaced from steps/50 on, the last one `steps`."""
-    first, n = max(1.0, budget.steps / 50), budget.evals
+    """The distinct steps at which a run is evaluated, in order, the last one `steps`."""
+    if budget.eval_steps is not None:
+        return [*budget.eval_steps, budget.steps]
+    n = budget.evals
+    if budget.spacing == "linear":
+        return sorted({max(1, round(budget.steps * i / n)) for i in range(1, n + 1)})
+    first = max(1.0, budget.steps / 50)
     if n == 1:
         return [budget.steps]
     ratio = budget.steps / first

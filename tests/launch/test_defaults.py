@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from orchestrator.bases import OWN, bases
+from orchestrator.config import LENGTHS
 from orchestrator.identity import flatten
 from orchestrator.launch.multirun import run_hydra
 from orchestrator.launch.sweeps import find_sweep, shipped
@@ -88,7 +89,9 @@ def test_what_is_composed_is_what_is_declared(store):
         **{f"model.{k}": v for k, v in known["model"].items()},
         **{f"task.{k}": v for k, v in known["recall"].items()},
         **{f"optim.{k}": v for k, v in known["adamw"].items()},
-        **{f"budget.{k}": v for k, v in known["budget"].items()}, "precision": "32-true",
+        **{f"budget.{k}": v for k, v in known["budget"].items()
+           if k not in (*LENGTHS, "eval_tokens")},  # resolved into others
+        "precision": "32-true",
         "budget.curve_sequences": 64, "measures": [],
     }  # fmt: skip
     assert (
