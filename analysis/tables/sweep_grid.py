@@ -26,17 +26,20 @@ def read_grid(path: str | Path) -> tuple[pd.DataFrame, tuple[int, ...]]:
     given = _inherited(Path(path), ())
     sweeper = given.get("hydra", {}).get("sweeper", {})
     params, grids = sweeper.get("params") or {}, sweeper.get("grids") or [{}]
-    if not (isinstance(params, dict) and all(isinstance(g, dict) for g in grids)):
-        raise InputError(f"{path}: hydra.sweeper.params and grids map keys to values")
-    if not params and grids == [{}]:
-        raise InputError(f"{path}: has no hydra.sweeper.params or grids: not a sweep file")
+    zips = sweeper.get("zip") or []
+    if not (isinstance(params, dict) and all(isinstance(g, dict) for g in (*grids, *zips))):
+        raise InputError(f"{path}: hydra.sweeper.params, grids and zip map keys to values")
+    if not params and grids == [{}] and not zips:
+        raise InputError(f"{path}: has no hydra.sweeper.params, grids or zip: not a sweep file")
     fixed = {key: _at(given, key) for key in COLUMNS if _at(given, key) is not None}
     rows = []
     for entry in grids:
         words = {**fixed, **params, **entry}
-        axes = {key: _values(path, key, value) for key, value in words.items()}
-        for point in product(*axes.values()):
-            rows.append(dict(zip(axes, point, strict=True)))
+        moving = {key for group in zips for key in group}
+        axes = [[{key: v} for v in _values(path, key, value)]
+                for key, value in words.items() if key not in moving]  # fmt: skip
+        for point in product(*axes, *(_together(path, group, entry) for group in zips)):
+            rows.append({key: value for part in point for key, value in part.items()})
     frame = pd.DataFrame(rows).drop_duplicates().rename(columns=COLUMNS)
     for column in COLUMNS.values():
         if column not in frame:
@@ -48,6 +51,20 @@ def read_grid(path: str | Path) -> tuple[pd.DataFrame, tuple[int, ...]]:
         frame[column] = numbers.astype(float)
     tuning = (given.get("sweep") or {}).get("law", {}) or {}
     return frame.reset_index(drop=True), tuple(int(s) for s in tuning.get("tuning_seeds") or ())
+
+
+def _together(
+    path: str | Path, group: dict[str, Any], entry: dict[str, Any]
+) -> list[dict[str, Any]]:
+    """The points of keys that move together; what an entry of grids says of one takes its place."""
+    values = {key: _values(path, key, entry.get(key, value)) for key, value in group.items()}
+    counts = {len(v) for key, v in values.items() if len(v) > 1 or key not in entry}
+    if len(counts) > 1:
+        raise InputError(
+            f"{path}: hydra.sweeper.zip: keys that move together need as many values each"
+        )
+    n = max(counts, default=1)
+    return [{key: v[i % len(v)] for key, v in values.items()} for i in range(n)]
 
 
 def _inherited(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:

@@ -46,14 +46,16 @@ class GridSweeper(Sweeper):
     """Hydra's multirun grammar as one grid: the sweep file's params, then the command line's.
 
     With `grids`, a list of further params, the sweep is the union of one grid for each of them: an
-    entry replaces the common params of the same key, the command line replaces both.
+    entry replaces the common params of the same key, the command line replaces both. The keys of an
+    entry of `zip` move together, in every grid.
     Unlike Hydra's basic sweeper it writes no file and composes no job twice.
     """
 
     def __init__(
-        self, params: dict[str, Any] | None = None, grids: list[dict[str, Any]] | None = None
-    ) -> None:
-        """Both are read from the config (`sweep`)."""
+        self, params: dict[str, Any] | None = None, grids: list[dict[str, Any]] | None = None,
+        zip: list[dict[str, Any]] | None = None,
+    ) -> None:  # fmt: skip
+        """All are read from the config (`sweep`)."""
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
@@ -63,13 +65,15 @@ class GridSweeper(Sweeper):
         self.config = config
 
     def sweep(self, arguments: list[str]) -> Any:
-        from orchestrator.launch.compose import grid, grids
+        from orchestrator.launch.compose import grid, grids, zipped
 
         parser = OverridesParser.create(config_loader=self.loader)
         # what the constructor got was resolved already: reading it again would unescape it twice
         file = OmegaConf.to_container(self.config.hydra.sweeper, resolve=True)
+        entries = zipped(file.get("zip"), file["params"])
+        zips = [parser.parse_overrides(words) for words in entries]
         jobs = [
-            grid(parser.parse_overrides([*words, *arguments]))
+            grid(parser.parse_overrides([*words, *arguments]), zips)
             for words in grids(file["params"], file.get("grids"))
         ]
         return self.verb.union(self.loader, self.config, jobs)
@@ -82,7 +86,10 @@ _store.store(
 )  # fmt: skip
 _store.store(
     group="hydra/sweeper", name="grid", provider="orchestrator",
-    node={"_target_": "hydra_plugins.orchestrator_lab.GridSweeper", "params": None, "grids": None},
+    node={
+        "_target_": "hydra_plugins.orchestrator_lab.GridSweeper",
+        "params": None, "grids": None, "zip": None,
+    },
 )  # fmt: skip
 # Defaults stand in the dataclasses alone; the groups' files build on them.
 for _name, _fields in bases().items():

@@ -22,7 +22,7 @@ from omegaconf import DictConfig, OmegaConf
 from orchestrator.coerce import unknown_key
 from orchestrator.config import RunConfig, run_config
 from orchestrator.errors import UserError
-from orchestrator.launch.overrides import is_a_group, require_possible
+from orchestrator.launch.overrides import is_a_group, require_possible, require_uncontested
 from orchestrator.launch.retarget import SECTIONS, retargeted
 from orchestrator.parts.own import ours, stand_in
 from orchestrator.records.packs import assign
@@ -54,30 +54,79 @@ def grids(params: Any, entries: Any) -> list[list[str]]:
 
     Raises: UserError where they are no mapping, or no list of mappings.
     """
+    common = _words("params", params)
+    return [list({**common, **entry}.values()) for entry in _entries("grids", entries) or [{}]]
+
+
+def zipped(entries: Any, params: Any) -> list[list[str]]:
+    """Overrides of each entry of a sweep file's `zip`, whose keys move together.
+
+    Raises: UserError where it is no list of mappings, or a key is in two or in `params` too.
+    """
+    found = _entries("zip", entries)
+    for i, entry in enumerate(found):
+        for key in entry:
+            if key in (params or {}):
+                raise UserError(f"hydra.sweeper.zip: {key} is in params too; give it once")
+            if any(key in other for other in found[:i]):
+                raise UserError(
+                    f"hydra.sweeper.zip: {key} is in two entries; it moves with one alone"
+                )
+    return [list(entry.values()) for entry in found]
+
+
+def _entries(name: str, entries: Any) -> list[dict[str, str]]:
     if not isinstance(entries or [], Sequence) or isinstance(entries, str):
-        raise UserError("hydra.sweeper.grids: must be a list, each entry like params")
-    out = []
-    for entry in entries or [{}]:
-        for name, part in (("params", params), ("grids", entry)):
-            if not isinstance(part or {}, Mapping):
-                raise UserError(f"hydra.sweeper.{name}={part}: must map keys to values")
-        words = {**(params or {}), **(entry or {})}
-        out.append([f"{k}={'null' if v is None else v}" for k, v in words.items()])
-    return out
+        raise UserError(f"hydra.sweeper.{name}: must be a list, each entry like params")
+    return [_words(name, entry) for entry in entries or []]
 
 
-def grid(overrides: list[Override]) -> list[list[str]]:
+def _words(name: str, part: Any) -> dict[str, str]:
+    """The override of each key."""
+    if not isinstance(part or {}, Mapping):
+        raise UserError(f"hydra.sweeper.{name}={part}: must map keys to values")
+    return {k: f"{k}={'null' if v is None else v}" for k, v in (part or {}).items()}
+
+
+def grid(overrides: list[Override], zips: Sequence[Sequence[Override]] = ()) -> list[list[str]]:
     """The Cartesian product of sweep overrides, one list of plain overrides a job.
 
-    Raises: UserError for a kind of sweep that is no grid (interval).
+    The keys of one entry of `zips` take their values together, the first of each, the second and so
+    on; where `overrides` (what comes later) has such a key too, its values take the entry's place, and
+    a single value holds throughout.
+    Raises: UserError for a kind of sweep that is no grid (interval), and for keys that are to move
+    together and have not as many values as each other.
     """
-    for o in overrides:
+    for o in (*overrides, *(o for entry in zips for o in entry)):
         if o.is_sweep_override() and not o.is_discrete_sweep():
             raise UserError(
                 f"{o.input_line}: an interval is no grid; give values, or another hydra/sweeper"
             )
-    (jobs,) = BasicSweeper.split_arguments(overrides, None)
+    later = {o.get_key_element(): o for o in overrides}
+    moving = {o.get_key_element() for entry in zips for o in entry}
+    (jobs,) = BasicSweeper.split_arguments([o for k, o in later.items() if k not in moving], None)
+    for entry in zips:
+        rows = _rows(entry, later)
+        jobs = [[*job, *row] for job in jobs for row in rows]
     return jobs
+
+
+def _rows(entry: Sequence[Override], later: Mapping[str, Override]) -> list[list[str]]:
+    """The words of keys that move together, one list for each of their values."""
+    words, counts = [], {}
+    for o in entry:
+        key = o.get_key_element()
+        (rows,) = BasicSweeper.split_arguments([later.get(key, o)], None)
+        words.append([word for (word,) in rows])
+        if len(rows) > 1 or key not in later:
+            counts[key] = len(rows)
+    if len(set(counts.values())) > 1:
+        said = " and ".join(f"{n} of {key}" for key, n in counts.items())
+        raise UserError(
+            f"hydra.sweeper.zip: {said}; keys that move together need as many values each"
+        )
+    n = max(counts.values(), default=1)
+    return [[values[i % len(values)] for values in words] for i in range(n)]
 
 
 def experiments(
@@ -97,6 +146,8 @@ def experiments(
         for key in tree:
             if key not in _RUN_KEYS + KEYS:
                 raise UserError(unknown_key(key, [*_RUN_KEYS, *KEYS]))
+        if isinstance(tree.get("budget"), dict):
+            require_uncontested(job, tree["budget"])
         how = {k: tree[k] for k in KEYS if k in tree}
         text = json.dumps(how, default=str)
         if text not in known:

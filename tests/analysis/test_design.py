@@ -158,6 +158,23 @@ def test_a_file_inherits_from_the_one_that_it_names(tmp_path):
         read_grid(tmp_path / "a.yaml")
 
 
+def test_keys_that_move_together_are_read_so(tmp_path):
+    def read(zips: str, more: str = "") -> set[tuple]:
+        (tmp_path / "z.yaml").write_text(
+            f"hydra: {{sweeper: {{params: {{seed: 'range(0,2)'}}, zip: {zips}{more}}}}}\n"
+        )
+        grid, _ = read_grid(tmp_path / "z.yaml")
+        return set(grid[["depth", "lr", "seed"]].itertuples(index=False, name=None))
+
+    both = "[{model.depth: '1,2,4', optim.lr: '4e-3,2e-3,1e-3'}]"
+    points = ((1, 4e-3), (2, 2e-3), (4, 1e-3))
+    assert read(both) == {(d, r, s) for d, r in points for s in (0, 1)}
+    held = read(both, ", grids: [{model.depth: 3}]")
+    assert held == {(3, r, s) for _, r in points for s in (0, 1)}
+    with pytest.raises(InputError, match="as many values each"):
+        read("[{model.depth: '1,2', optim.lr: '1e-3'}]")
+
+
 @pytest.fixture
 def pilot_table(tmp_path) -> str:
     frame = simulate(WORLD.but(seeds=3), np.random.default_rng(0))
