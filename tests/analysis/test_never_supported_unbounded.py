@@ -94,6 +94,28 @@ def test_isoflop_counts_the_rows_that_it_used():
     assert used + sum(fitted.law.data["skipped"].values()) == len(table)
 
 
+@pytest.mark.parametrize("seed", [2, 3, 10])
+def test_isoflop_of_optima_on_a_line_and_bounds_beside_it(seed):
+    """Without scatter the likelihood bends within a thousandth: its curvature there, by differences of
+    that step, once gave an interval of [nan, nan], "identified: passed"."""
+    random = np.random.default_rng(seed)
+    inside, outside = random.integers(3, 5), random.integers(2, 6)
+    flat, steep = 10 ** random.uniform(-4, -1), 10 ** random.uniform(-2, 0)
+    side = np.r_[np.zeros(inside, int), random.choice([-1, 1], outside)]
+    random.shuffle(side)
+    step = 10 ** random.uniform(-1, 0)
+    digits, apart = random.choice([4, 5, 6, 9]), random.choice([0.3, 0.5, 1, 2])
+    places = {0: np.arange(-4, 5), -1: np.arange(8), 1: np.arange(-7, 1)}
+    rows = [
+        (c := 10.0 ** (18 + apart * i), 0.066 * c**0.5 * np.exp(j),
+         float(f"{np.exp(0.7 - 0.05 * i + (steep if s else flat) * j * j):.{digits}g}"))
+        for i, s in enumerate(side) for j in places[s] * step
+    ]  # fmt: skip
+    law = fit_table("isoflop", pd.DataFrame(rows, columns=["C", "N", "L"]), "C=C,N=N,L=L").law
+    found = law.parameters["exponent"]
+    assert np.isfinite([found.low, found.high]).all() and found.low < 0.5 < found.high
+
+
 def test_isoflop_holds_nothing_out_in_silence():
     with pytest.raises(InputError, match="predicts no loss"):
         fit_table("isoflop", isoflop_table(), "C=C,N=N,L=L", Choices(hold_out="C > 1e19"))
