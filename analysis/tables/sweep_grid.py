@@ -27,15 +27,16 @@ def read_grid(path: str | Path) -> tuple[pd.DataFrame, tuple[int, ...]]:
     sweeper = given.get("hydra", {}).get("sweeper", {})
     params, grids = sweeper.get("params") or {}, sweeper.get("grids") or [{}]
     zips = sweeper.get("zip") or []
-    if not (isinstance(params, dict) and all(isinstance(g, dict) for g in (*grids, *zips))):
+    lists = isinstance(grids, list) and isinstance(zips, list)
+    if not (lists and all(isinstance(part, dict) for part in (params, *grids, *zips))):
         raise InputError(f"{path}: hydra.sweeper.params, grids and zip map keys to values")
     if not params and grids == [{}] and not zips:
         raise InputError(f"{path}: has no hydra.sweeper.params, grids or zip: not a sweep file")
     fixed = {key: _at(given, key) for key in COLUMNS if _at(given, key) is not None}
+    moving = {key for group in zips for key in group}
     rows = []
     for entry in grids:
         words = {**fixed, **params, **entry}
-        moving = {key for group in zips for key in group}
         axes = [[{key: v} for v in _values(path, key, value)]
                 for key, value in words.items() if key not in moving]  # fmt: skip
         for point in product(*axes, *(_together(path, group, entry) for group in zips)):

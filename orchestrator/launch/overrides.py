@@ -82,7 +82,7 @@ def require_uncontested(words: Sequence[str], budget: dict[str, Any]) -> None:
         if other is None:
             continue
         for word in words:
-            if word.startswith(tuple(f"budget.{k}=" for k in mine)):
+            if word.lstrip("+").startswith(tuple(f"budget.{k}=" for k in mine)):
                 raise UserError(
                     f"{word}: has no effect beside budget.{other}={plain(budget[other])}, which stands "
                     f"in its place; give one of them (budget.{other}=null takes the other back)"

@@ -133,7 +133,8 @@ def test_a_sweep_file_is_read_as_it_is_planned(name, capsys, tmp_path, monkeypat
     ("hydra: {sweeper: {params: {model.depth: 'interval(1,2)'}}}", "can't be read here"),
     ("hydra: {sweeper: {params: {model.depth: 'range(1,x)'}}}", "whole numbers"),
     ("hydra: {sweeper: {params: {model.depth: 'a,b'}}}", "not a number"),
-    ("hydra: {sweeper: {params: [1]}}", "map keys"),
+    ("hydra: {sweeper: {params: [1]}}", "map keys"), ("hydra: {sweeper: {grids: 5}}", "map keys"),
+    ("hydra: {sweeper: {zip: 5}}", "map keys"), ("hydra: {sweeper: {zip: {seed: 1}}}", "map keys"),
     ("defaults: [s]", "not a sweep file"),
 ])  # fmt: skip
 def test_a_file_that_is_no_grid_is_one_line(tmp_path, text, said):

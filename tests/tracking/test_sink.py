@@ -100,7 +100,7 @@ def test_unreachable_then_pushed(bench):
     bench.server.kill()
     begun = time.monotonic()
     (error,) = finish(bench.job(packs, pace_s=0.005))
-    assert time.monotonic() - begun < 45
+    assert time.monotonic() - begun < 15
     assert error.count("can't be reached") == 1 and "orchestrator push" in error
     failed = bench.orchestrator("push", "s")
     assert failed.returncode == 2 and len(failed.stderr.splitlines()) == 1
@@ -131,7 +131,7 @@ def test_hanging_server(bench):
     bench.server.hang()
     begun = time.monotonic()
     (error,) = finish(bench.job([pack], finish_s=3, pace_s=0.005))
-    assert time.monotonic() - begun < 75
+    assert time.monotonic() - begun < 25
     assert error.count("W&B: http") == 1
 
 
@@ -145,8 +145,8 @@ def test_server_begins_to_hang(bench):
     bench.hold.unlink()
     assert job.stdout.readline() == "trained\n"
     trained = time.monotonic()
-    job.wait(120)
-    assert time.monotonic() - trained < 60
+    job.wait(40)
+    assert time.monotonic() - trained < 20
     bench.server.heal()
     pushed = bench.orchestrator("push", "s")
     assert pushed.returncode == 0, pushed.stderr
