@@ -6,6 +6,7 @@ What the data do not bound is a dash, never nan or inf.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 DIGITS = 3
@@ -26,6 +27,12 @@ def number(value: Any, digits: int = DIGITS) -> str:
         # 610, not 6.1e+02; a million and beyond stays 1e+06
         return f"{float(short):.0f}" if "e+0" in short and abs(value) < PLAIN else short
     return str(value)
+
+
+def named_depths(values: Iterable[int]) -> str:
+    """ "depth 2" or "depths 2, 4", in order."""
+    seen = sorted({int(v) for v in values})
+    return f"depth{'s' * (len(seen) != 1)} {', '.join(map(str, seen))}"
 
 
 def bracket(low: float | None, high: float | None, digits: int = DIGITS) -> str:

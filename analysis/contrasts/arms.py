@@ -142,7 +142,8 @@ def by_gamma(table: Table, part: pd.DataFrame, chosen: dict) -> list[dict[str, A
         out.append({"arm": arm, "gamma": float(gamma), "formed": hits, "runs": count,
                     "formed_at_0": int(zero["formed"].sum()), "runs_at_0": len(zero),
                     **tests.proportion_gap(hits, count, int(zero["formed"].sum()), len(zero))})  # fmt: skip
-    return sorted(out, key=lambda r: (list(cells["arm"]).index(r["arm"]), r["gamma"]))
+    place = {arm: i for i, arm in enumerate(dict.fromkeys(cells["arm"]))}
+    return sorted(out, key=lambda r: (place[r["arm"]], r["gamma"]))
 
 
 def spread(out: dict[str, Any], name: str, found: tests.Interval) -> None:

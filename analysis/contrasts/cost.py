@@ -17,7 +17,7 @@ import pandas as pd
 from analysis.contrasts.settings import NONE, arms_of, plain_of, setting_columns, setting_label
 from analysis.errors import InputError
 from analysis.notebook import Shown
-from analysis.tables.curves import log_steps, read_curves
+from analysis.tables.curves import log_steps, read_curves, tracks
 from analysis.tables.read import source_name
 from analysis.tables.table import Table
 from analysis.tables.units import tuning_anywhere
@@ -61,9 +61,8 @@ def costs(task: str, table: Table) -> Costs:
         raise InputError(
             f"{source_name(table.path)}: no {table.curves_path.name} beside it, which costs are read off"
         )
-    curves = dict(list(evaluations.groupby("run_id")))
     runs, notes = prepared(table)
-    runs = runs[runs["run_id"].isin(curves)].reset_index(drop=True)
+    runs = runs[runs["run_id"].isin(evaluations["run_id"])].reset_index(drop=True)
     if runs.empty:
         raise InputError(f"{table.curves_path}: holds none of the table's runs")
     arms = list(dict.fromkeys(runs["arm"]))
@@ -72,7 +71,9 @@ def costs(task: str, table: Table) -> Costs:
     if len(arms) < 2:
         raise InputError(f"{table.path}: no run has momentum")
     losses = levels(runs, table)
-    steps = np.array([log_steps(curves[r], losses) for r in runs["run_id"]])
+    found = tracks(evaluations, "val_loss")
+    none = np.empty((0, 2))
+    steps = np.array([log_steps(found.get(r, none), losses) for r in runs["run_id"]])
     seeds = np.sort(runs["seed"].unique())
     if len(seeds) < 2:
         notes.append("one seed: chosen and judged on the same run, without an interval")

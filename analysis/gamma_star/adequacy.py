@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy.stats import f as fisher
+from scipy.special import fdtrc
 
 from analysis.gamma_star.curve_fit import CurveFit
 
@@ -30,7 +30,7 @@ def misfit(fit: CurveFit, local: CurveFit | None, depths: int) -> dict[str, Any]
     p = None
     if free > 0 and fit.cells.noise_df > 0:
         ratio = float((weight[keep] * residual**2).sum()) / free
-        p = float(fisher.sf(ratio, free, fit.cells.noise_df))
+        p = float(fdtrc(free, fit.cells.noise_df, ratio))
     moved = None if local is None else abs(local.theta - fit.theta)
     fits = p is None or p > LEVEL / max(depths, 1)
     agrees = moved is not None and moved < SAME

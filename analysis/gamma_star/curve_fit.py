@@ -7,9 +7,10 @@ All depths, starts and jackknife replicates are fitted in a few batched calls; c
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import log_ndtr
 
 from analysis.gamma_star.cells import Cells
 from analysis.gamma_star.curve import polynomial_minimum, two_sided, with_slope
@@ -17,6 +18,7 @@ from analysis.stats.least_squares import Model, minimise
 
 # Positive gammas that a form needs: one more than it has parameters of shape.
 LEAST_GAMMAS = {"two_sided": 5, "quadratic": 4, "cubic": 5}
+GRID = 200  # places at which a curve is looked at
 BEYOND = 1.5  # how far past the grid's edge (in ln gamma) an argmin is still looked for
 SHAPES = ((0.4, 0.4), (1.1, 0.4), (0.4, 1.1))  # starts for ln alpha, ln beta
 EM_ROUNDS, EM_REST = 12, 0.01  # at rest: no censored run moves by 1 % of its steps
@@ -44,6 +46,12 @@ class CurveFit:
         """ln of the smallest and the largest positive gamma."""
         gamma = self.cells.gamma[self.cells.positive]
         return float(np.log(gamma[0])), float(np.log(gamma[-1]))
+
+    @cached_property
+    def drawn(self) -> tuple[np.ndarray, np.ndarray]:
+        """The curve between them: GRID places, even in ln gamma, and its values there."""
+        x = np.linspace(*self.hull, GRID)
+        return x, self.value(np.exp(x))
 
     def value(self, gamma: np.ndarray, p: np.ndarray | None = None) -> np.ndarray:
         """The curve on the metric's scale at gamma (n,), for p (P,) or (S, P)."""
@@ -130,7 +138,7 @@ def fill(fit: CurveFit, y: np.ndarray) -> np.ndarray:
     residual = (y - centre)[np.isfinite(y) & fit.keep]
     sd = max(float(np.sqrt(np.mean(residual**2))), 1e-3)
     z = (cells.y - centre) / sd
-    hazard = np.exp(norm.logpdf(z) - norm.logsf(z))
+    hazard = np.exp(-(z**2) / 2 - np.log(2 * np.pi) / 2 - log_ndtr(-z))
     expected = centre + sd * hazard
     swap = cells.censored & np.isfinite(expected) & np.isfinite(cells.y)
     # A curve without a ceiling must not chase its own extrapolation: two ln units past the end.

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from analysis.gamma_star.cells import Cells
 from analysis.gamma_star.curve_fit import CurveFit
@@ -25,7 +25,7 @@ def depth_curve(fit: CurveFit, best: Optimum, metric: str, observed: pd.DataFram
     gamma = np.exp(np.linspace(*fit.hull, 160))
     y = fit.value(gamma)
     sd = np.sqrt(np.nan_to_num(fit.jackknife(fit.value(gamma, fit.p_without))))
-    half = np.minimum(student.ppf(0.975, degrees(fit)) * sd, 20.0)
+    half = np.minimum(stdtrit(degrees(fit), 0.975) * sd, 20.0)
     fitted, one, other = (unscale(v, metric) for v in (y, y - half, y + half))
     mine = here(observed, cells.depth, cells.width)
     zero = mine[(mine["gamma"] == 0) & mine["used"]]["value"]
@@ -66,10 +66,10 @@ def residual_table(fits: list[CurveFit], observed: pd.DataFrame) -> pd.DataFrame
     """Residuals of the used runs on the fitting scale."""
     columns = ["depth", "width", "gamma", "seed", "lr", "fitted", "residual", "standardised"]
     parts = []
+    used = observed.loc[observed["used"], ["depth", "width", "gamma", "seed", "lr", "y"]]
     for fit in fits:
         cells = fit.cells
-        mine = observed[(observed["depth"] == cells.depth) & (observed["width"] == cells.width)
-                        & observed["used"]]  # fmt: skip
+        mine = used[(used["depth"] == cells.depth) & (used["width"] == cells.width)]
         index = np.searchsorted(cells.gamma, mine["gamma"].to_numpy(float))
         kept = fit.keep[np.minimum(index, len(cells.gamma) - 1)]
         mine, index = mine[kept], index[kept]

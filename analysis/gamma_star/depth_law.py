@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.stats import f as fisher
-from scipy.stats import t as student
+from scipy.special import fdtrc, stdtr
 
 from analysis.gamma_star.records import DepthLine, Optimum
 from analysis.stats.censored_line import Estimates, Regression, interval, regress
@@ -89,11 +88,11 @@ def p_of_zero(points: Points, law: Regression, design: np.ndarray) -> float | No
         return None
     if points.interior.all():
         t = law.coefficients[1] / np.sqrt(law.covariance[1, 1])
-        return float(2 * student.sf(abs(t), law.df))
+        return float(2 * stdtr(law.df, -abs(t)))
     held = regress(points, np.delete(design, 1, axis=1), tau2=law.tau**2)
     k = int(points.interior.sum())
     gap = max(2 * (law.log_likelihood - held.log_likelihood), 0.0)
-    return float(2 * student.sf(np.sqrt(np.expm1(min(gap / k, 50.0)) * law.df), law.df))
+    return float(2 * stdtr(law.df, -np.sqrt(np.expm1(min(gap / k, 50.0)) * law.df)))
 
 
 def published(points: Points, law: Regression) -> dict[str, Any]:
@@ -111,7 +110,7 @@ def published(points: Points, law: Regression) -> dict[str, Any]:
         k = int(points.interior.sum())
         deviance = 2 * (law.log_likelihood - held.log_likelihood)
         statistic = float(np.expm1(min(deviance / k, 50.0))) * law.df / 2
-    p = float(fisher.sf(statistic, 2, law.df))
+    p = float(fdtrc(2, law.df, statistic))
     return {"a": a, "b": b, "p": p, "excluded": p < 0.05}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from analysis.errors import InputError
 from analysis.gamma_star.depth_law import LEAST_INTERIOR, Points, power_design
@@ -50,7 +50,7 @@ def hold_out(points: Points, which: np.ndarray, condition: str, optima: list[Opt
     curved = design_all.copy()
     curved[:, 1] = -points.depth
     exponential = curved @ regress(rest, curved[~which]).coefficients
-    half = student.ppf(0.5 + level / 2, fit.df)
+    half = stdtrit(fit.df, 0.5 + level / 2)
     by_place = {(o.depth, o.width): o for o in optima}
     found = []
     for i in np.flatnonzero(which):

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.interpolate import PchipInterpolator
 from scipy.optimize import minimize
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from analysis.gamma_star.curve_fit import CurveFit, ceilings, model_of, prior, stack
 from analysis.gamma_star.records import JointFit
@@ -61,21 +61,17 @@ def joint(fits: list[CurveFit], start: tuple[float, float], interval: tuple[floa
         return None
     places, objective = profiles(fits)
     curves = [fine_profile(x, v) for x, v in zip(places, objective, strict=True)]
+    x, value = (np.array(part) for part in zip(*curves, strict=True))
     log_n = np.log(depth)
 
     def best(which: np.ndarray, first: np.ndarray) -> np.ndarray:
-        def total(q: np.ndarray) -> float:
-            theta = q[0] - q[1] * log_n
-            return sum(beyond(theta[k], curves[k]) for k in np.flatnonzero(which))
-
-        return minimize(total, first, method="Nelder-Mead",
+        mine, x_, value_ = log_n[which], x[which], value[which]
+        return minimize(lambda q: beyond(q[0] - q[1] * mine, x_, value_).sum(), first, method="Nelder-Mead",
                         options={"xatol": 1e-4, "fatol": 1e-6}).x  # fmt: skip
 
     everything = np.ones(len(fits), bool)
     tries = [best(everything, np.array([start[0], b])) for b in (start[1], 0.0, 1.0)]
-    worth = [
-        sum(beyond(q[0] - q[1] * log_n[k], curves[k]) for k in range(len(fits))) for q in tries
-    ]
+    worth = [beyond(q[0] - q[1] * log_n, x, value).sum() for q in tries]
     q = tries[int(np.argmin(worth))]
     without = []
     for k in range(len(fits)):
@@ -85,7 +81,7 @@ def joint(fits: list[CurveFit], start: tuple[float, float], interval: tuple[floa
     count = len(fits)
     df = count - 2
     sd = np.sqrt((count - 1) / count * ((without - np.mean(without)) ** 2).sum())
-    half = student.ppf(0.5 + level / 2, df) * sd
+    half = stdtrit(df, 0.5 + level / 2) * sd
     b = float(q[1])
     low, high = float(b - half), float(b + half)
     agrees = bool(interval[0] <= b <= interval[1])
@@ -103,7 +99,12 @@ def fine_profile(place: np.ndarray, objective: np.ndarray) -> tuple[np.ndarray, 
     return x, PchipInterpolator(place, objective)(x)
 
 
-def beyond(theta: float, curve: tuple[np.ndarray, np.ndarray]) -> float:
-    """The profile at theta, carried on linearly past its ends so that a search comes back."""
-    x, value = curve
-    return float(np.interp(theta, x, value)) + max(x[0] - theta, theta - x[-1], 0.0)
+def beyond(theta: np.ndarray, x: np.ndarray, value: np.ndarray) -> np.ndarray:
+    """Profiles (K, M) over x (K, M) read off at theta (K,), carried on linearly past their ends so
+    that a search comes back."""
+    rows = np.arange(len(x))
+    right = np.clip((x < theta[:, None]).sum(1), 1, x.shape[1] - 1)
+    x0, x1, v0, v1 = (m[rows, at] for m in (x, value) for at in (right - 1, right))
+    share = np.clip((theta - x0) / (x1 - x0), 0, 1)
+    past = np.maximum(np.maximum(x[:, 0] - theta, theta - x[:, -1]), 0.0)
+    return v0 + share * (v1 - v0) + past

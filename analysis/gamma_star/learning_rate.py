@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.tables.units import tuning_rows
-from analysis.text import number
+from analysis.text import named_depths, number
 
 LEAST_RATES = 5
 FAR = 2.0  # a reported rate further than this factor from the wanted one is mistuned
@@ -195,14 +195,14 @@ def rates_check(
         edges = edges.iloc[:0]
     findings = []
     if few:
-        findings.append(f"fewer than {LEAST_RATES} rates at depths {listed(few)}")
+        findings.append(f"fewer than {LEAST_RATES} rates at {named_depths(few)}")
     if bad:
-        findings.append(f"the best rate lies at the grid's edge at depths {listed(bad)}")
+        findings.append(f"the best rate lies at the grid's edge at {named_depths(bad)}")
     elif len(edges):
         findings.append(f"a rate at the grid's edge in {len(edges)} of {len(table)} choices")
     if far:
         findings.append(f"the reported rates are off the wanted ones by more than a factor of {FAR:g} "
-                     f"at depths {listed(far)}")  # fmt: skip
+                     f"at {named_depths(far)}")  # fmt: skip
     if own:
         findings.append("tuned on the reported seeds themselves")
     tuned = f"tuned per depth on {table['tuned_on'].iloc[-1]}, reported within a factor of {number(furthest, 2)}"
@@ -210,8 +210,3 @@ def rates_check(
         "passed": not (few or bad or own or far), "value": int(table["rates"].min()),
         "finding": "; ".join(findings) or tuned,
     }  # fmt: skip
-
-
-def listed(depths: Any) -> str:
-    """1, 2, 3 of whatever holds depths."""
-    return ", ".join(str(d) for d in sorted({int(d) for d in depths}))

@@ -22,7 +22,6 @@ LEVEL = 0.95
 # One-sided, for each edge: that the curve rises towards it and that the optimum lies inside it.
 EDGE_LEVEL = 0.90
 PLATEAU = 0.01  # of the way from the best metric to chance (without a ceiling: of the best)
-GRID = 200
 # A rise of less than 5 % of the metric (of the error rate, of the steps) is a plateau: a valley
 # floor that runs into the grid's edge says nothing about where in it the best lies.
 FLAT = float(np.log(1.05))
@@ -59,9 +58,9 @@ def optimum(fit: CurveFit, variance: float, df: float) -> Optimum:
                       f"the metric doesn't vary with γ beyond the noise (permutations within "
                       f"seeds: p = {number(p, 2)}; a curve needs p <= {FLAT_LEVEL:g})")  # fmt: skip
     low, high = fit.hull
-    x = np.linspace(low, high, GRID)
+    x, y = fit.drawn
     at = float(np.clip(fit.theta, low, high))
-    y, best = fit.value(np.exp(x)), float(fit.value(np.exp([at]))[0])
+    best = float(fit.value(np.exp([at]))[0])
     y_s = fit.value(np.exp(x), fit.p_without)
     at_s = np.clip(fit.theta_without, low, high)
     best_s = fit.own_values(at_s)

@@ -166,22 +166,25 @@ def at_one_rate(
     the surface's own is taken.
     """
     by_place = {(s.depth, s.width): s for s in surfaces}
+    depth_of, width_of, gamma_of, lr_of = (
+        rates[c].to_numpy(float) for c in ("depth", "width", "gamma", "lr")
+    )
     value, se, low, high = (a.copy() for a in (points.value, points.se, points.low, points.high))
     log_lr = np.full(len(value), np.nan)
     for i, (depth, width) in enumerate(zip(points.depth, points.width, strict=True)):
-        mine = rates[(rates["depth"] == depth) & (rates["width"] == width)].dropna(subset="lr")
-        above = mine[mine["gamma"] > 0]
-        mine = above if len(above) else mine
-        if mine.empty:
+        mine = (depth_of == depth) & (width_of == width) & np.isfinite(lr_of)
+        above = mine & (gamma_of > 0)
+        gamma, lr = (v[above if above.any() else mine] for v in (gamma_of, lr_of))
+        if not len(lr):
             continue
         surface = by_place.get((int(depth), int(width)))
-        if mine["lr"].nunique() > 1 and surface is not None and surface.log_gamma is not None:
+        if len(set(lr)) > 1 and surface is not None and surface.log_gamma is not None:
             value[i], se[i], log_lr[i] = surface.log_gamma, surface.log_gamma_se, surface.centre
             low[i], high[i] = -np.inf, np.inf
             continue
         at = value[i] if np.isfinite(value[i]) else points.bound[i]
-        away = np.abs(np.log(mine["gamma"].to_numpy(float)) - at) if len(above) else np.zeros(1)
-        log_lr[i] = np.log(float(mine["lr"].iloc[int(np.argmin(away))]))
+        away = np.abs(np.log(gamma) - at) if above.any() else np.zeros(1)
+        log_lr[i] = np.log(lr[int(np.argmin(away))])
     return replace(points, value=value, se=se, low=low, high=high), log_lr
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 from scipy.optimize import minimize, minimize_scalar
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from analysis.gamma_star.depth_law import Points, design_at
 from analysis.gamma_star.records import RivalFit
@@ -147,7 +147,7 @@ def offset_interval(points: Points, law: Regression, level: float = 0.95) -> dic
     weight = np.tile(1 / law.variance[points.interior], (count, 1))
     _, rss = minimise(model, start, np.tile(p.value, (count, 1)), weight, np.zeros((count, terms)),
                       np.full((count, terms), 1e3), np.ones(terms, bool), steps=80)  # fmt: skip
-    allowed = rss.min() * (1 + student.ppf(0.5 + level / 2, df) ** 2 / df)
+    allowed = rss.min() * (1 + stdtrit(df, 0.5 + level / 2) ** 2 / df)
     inside = np.flatnonzero(rss <= allowed)
     low, high = shares[inside[0]], shares[inside[-1]]
     zero = float(rss[np.argmin(np.abs(shares))])

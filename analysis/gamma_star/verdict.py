@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from analysis.gamma_star.depth_law import (
     Points,
@@ -20,7 +20,7 @@ from analysis.gamma_star.records import HeldOut, Optimum, RivalFit
 from analysis.gamma_star.rivals import NEEDED
 from analysis.gamma_star.widths import same_at_each
 from analysis.stats.censored_line import Regression, regress, weighted_residual
-from analysis.text import number
+from analysis.text import named_depths, number
 
 LEAST_DEPTHS = 6
 MARGIN = (np.log(0.75), np.log(1.25))  # a depth's departure from the law, as a factor of gamma*
@@ -54,7 +54,7 @@ def equivalence(points: Points, law: Regression, df: float, missed: Sequence[int
     curves describe the data; missed: the depths whose curves don't."""
     inside = points.interior
     residual, se = law.residual[inside], points.se[inside]
-    half = student.ppf(0.95, max(df, 1)) * se
+    half = stdtrit(max(df, 1), 0.95) * se
     low, high = residual - half, residual + half
     within = (low >= MARGIN[0]) & (high <= MARGIN[1])
     outside = (high < MARGIN[0]) | (low > MARGIN[1])
@@ -62,7 +62,7 @@ def equivalence(points: Points, law: Regression, df: float, missed: Sequence[int
     depth = int(points.depth[inside][worst])
     finding = f"largest departure at depth {depth}: {percent(low[worst])} to {percent(high[worst])}"
     if missed:
-        finding += f"; the curve misses the data at depths {', '.join(map(str, missed))}"
+        finding += f"; the curve misses the data at {named_depths(missed)}"
     return {
         "passed": bool(within.all() and not missed),
         "value": float(np.max(np.maximum(np.abs(low), np.abs(high)))),
@@ -93,7 +93,7 @@ def constant_will_do(points: Points, df: float) -> bool:
     theta, se = points.value[inside], points.se[inside]
     flat = np.delete(power_design(points), 1, axis=1)[inside]
     away = weighted_residual(theta, flat, 1 / se**2)
-    half = student.ppf(0.95, max(df, 1)) * se
+    half = stdtrit(max(df, 1), 0.95) * se
     return bool(((away - half >= MARGIN[0]) & (away + half <= MARGIN[1])).all())
 
 

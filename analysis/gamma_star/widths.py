@@ -8,8 +8,7 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
-from scipy.stats import f as fisher
-from scipy.stats import t as student
+from scipy.special import fdtrc, stdtrit
 
 from analysis.gamma_star.depth_law import LEAST_INTERIOR, Points, power_design
 from analysis.stats.censored_line import Regression, interval, regress
@@ -39,7 +38,7 @@ def same_at_each(points: Points, law: Regression) -> dict[str, Any]:
     count = len(widths)
     b, cov = apart.coefficients[count:], apart.covariance[count:, count:]
     pairs = list(combinations(range(count), 2))
-    reach = student.ppf(1 - (1 - LEVEL) / 2 / len(pairs), apart.df) if apart.df > 0 else np.inf
+    reach = stdtrit(apart.df, 1 - (1 - LEVEL) / 2 / len(pairs)) if apart.df > 0 else np.inf
     rows = []
     for i, j in pairs:
         gap = b[i] - b[j]
@@ -79,7 +78,7 @@ def curvature(points: Points, law: Regression) -> float | None:
     contrast = np.linalg.svd(line)[0][:, 2:].T
     at = contrast @ fit.coefficients[:-1]
     cov = contrast @ fit.covariance[:-1, :-1] @ contrast.T
-    return float(fisher.sf(at @ np.linalg.pinv(cov) @ at / len(at), len(at), fit.df))
+    return float(fdtrc(len(at), fit.df, at @ np.linalg.pinv(cov) @ at / len(at)))
 
 
 def interval_of_b(points: Points) -> tuple[float, float, float]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_float_dtype
 
 from analysis.errors import InputError
 
@@ -23,6 +24,8 @@ ONE_VALUED_GROUPS = ("task.", "budget.")
 
 def to_numbers(column: pd.Series, name: str) -> pd.Series:
     """`column` as floats (null: NaN). Raises InputError naming the first value that is none."""
+    if is_float_dtype(column.dtype):
+        return column.astype(float)
     numbers = pd.to_numeric(column, errors="coerce").astype(float)
     wrong = column[numbers.isna() & column.notna()]
     wrong = wrong[wrong.astype(str).str.lower() != "nan"]

@@ -25,18 +25,26 @@ def read_curves(path: Path) -> pd.DataFrame | None:
     return curves
 
 
-def log_steps(curve: pd.DataFrame, losses: np.ndarray) -> np.ndarray:
+def tracks(curves: pd.DataFrame, metric: str) -> dict[str, np.ndarray]:
+    """Each run's steps and finite values of a metric (n, 2), by step."""
+    kept = curves[np.isfinite(curves[metric].astype(float))].sort_values(["run_id", "step"])
+    runs, points = kept["run_id"].to_numpy(), kept[["step", metric]].to_numpy(float)
+    begins = np.flatnonzero(runs[1:] != runs[:-1]) + 1
+    parts = np.split(points, begins) if len(runs) else []
+    return dict(zip(runs[[0, *begins]] if len(runs) else [], parts, strict=True))
+
+
+def log_steps(track: np.ndarray, losses: np.ndarray) -> np.ndarray:
     """ln of the steps (L,) until one run's loss is first at or below each of losses (L,).
 
-    Log-log interpolated between evaluations; inf where it is never reached. A loss that the first
-    evaluation is already below counts as reached there.
+    track (n, 2): its steps and losses. Log-log interpolated between evaluations; inf where it is never
+    reached. A loss that the first evaluation is already below counts as reached there.
     """
-    curve = curve[np.isfinite(curve["val_loss"])].sort_values("step")
     out = np.full(len(losses), np.inf)
-    if curve.empty:
+    if not len(track):
         return out
-    x = np.log(curve["step"].to_numpy(float))
-    y = np.log(np.maximum(np.minimum.accumulate(curve["val_loss"].to_numpy(float)), 1e-300))
+    x = np.log(track[:, 0])
+    y = np.log(np.maximum(np.minimum.accumulate(track[:, 1]), 1e-300))
     target = np.log(losses)
     first = np.searchsorted(-y, -target)  # y falls: the first evaluation at or below
     reached = first < len(y)

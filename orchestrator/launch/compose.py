@@ -22,7 +22,12 @@ from omegaconf import DictConfig, OmegaConf
 from orchestrator.coerce import unknown_key
 from orchestrator.config import RunConfig, run_config
 from orchestrator.errors import UserError
-from orchestrator.launch.overrides import is_a_group, require_possible, require_uncontested
+from orchestrator.launch.overrides import (
+    is_a_group,
+    require_option,
+    require_possible,
+    require_uncontested,
+)
 from orchestrator.launch.retarget import SECTIONS, retargeted
 from orchestrator.parts.own import ours, stand_in
 from orchestrator.records.packs import assign
@@ -168,7 +173,7 @@ class _Composer:
         self.parser = OverridesParser.create(config_loader=loader)
         self.bases: dict[tuple[str, ...], tuple[dict[str, Any], DictConfig | None]] = {}
         self.parsed: dict[str, tuple[bool, Override]] = {}
-        self.groups: dict[str, bool] = {}
+        self.groups: dict[str, list[str]] = {}
         self.by_file: dict[str, bool] = {}
 
     def words(self, job: list[str]) -> list[str]:
@@ -224,7 +229,8 @@ class _Composer:
             name = override.key_or_group
             if name not in self.groups:  # Hydra looks through the whole search path for it
                 options = self.loader.get_group_options(name, ObjectType.CONFIG)
-                self.groups[name] = bool(options)
+                self.groups[name] = options
+            require_option(override, self.groups[name])
             simple = (
                 override.type in (OverrideType.CHANGE, OverrideType.FORCE_ADD)
                 and not self.groups[name]

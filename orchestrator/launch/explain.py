@@ -14,7 +14,7 @@ from omegaconf.errors import OmegaConfBaseException
 from orchestrator.coerce import unknown_key
 from orchestrator.errors import UserError, near
 from orchestrator.launch.compose import leaves
-from orchestrator.launch.overrides import is_a_group
+from orchestrator.launch.overrides import is_a_group, no_such_option
 
 
 def explained(e: Exception, hydra: Hydra, config: str) -> str:
@@ -44,10 +44,7 @@ def first_line(e: BaseException) -> str:
 def _unknown_option(group: str | None, option: str, hydra: Hydra) -> str | None:
     loader = hydra.config_loader
     options = loader.get_group_options(group, ObjectType.CONFIG) if group else []
-    if not options:
-        return None
-    allowed = f"options: {', '.join(options)}"
-    return f"{group}={option}: no such option{near(option, options)}; {allowed}"
+    return no_such_option(group, option, options) if options else None
 
 
 def _unknown_group(group: str, hydra: Hydra) -> str:

@@ -15,6 +15,7 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
 from hydra.errors import HydraException, OverrideParseException
@@ -31,6 +32,7 @@ from orchestrator.launch.overrides import (
     Names,
     require_effective,
     require_one_setting,
+    require_option,
     require_ours,
 )
 from orchestrator.launch.retarget import SECTIONS, retargeted
@@ -170,6 +172,8 @@ def composed(hydra: Hydra, path: Path, overrides: list[str]) -> DictConfig:
     parser = OverridesParser.create(config_loader=hydra.config_loader)
     parsed = parser.parse_overrides(overrides)
     require_effective(parsed)
+    for o in parsed:
+        require_option(o, hydra.config_loader.get_group_options(o.key_or_group, ObjectType.CONFIG))
     words = retargeted(parsed, _targets_set(path))
     return hydra.compose_config(path.stem, words, RunMode.MULTIRUN)
 

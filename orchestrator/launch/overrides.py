@@ -10,7 +10,7 @@ from hydra.core.override_parser.types import Override, OverrideType
 
 from orchestrator.coerce import plain
 from orchestrator.config import LENGTHS, POINTS, RunConfig
-from orchestrator.errors import UserError
+from orchestrator.errors import UserError, near
 from orchestrator.identity import flatten
 from orchestrator.settings import Execution, Settings
 
@@ -48,6 +48,19 @@ def require_possible(o: Override) -> None:
         require_ours(str(o.value()))
     elif name.startswith(("hydra.", "hydra/")) and not name.startswith(_HYDRA):
         raise UserError(f"{o.input_line}: has no effect here ({_PLACES})")
+
+
+def require_option(o: Override, options: Sequence[str]) -> None:
+    """A word of a group is a name, so that Hydra can look for it. options: the group's; none: the
+    word is of no group. Raises: UserError."""
+    if options and not o.is_sweep_override() and not isinstance(o.value(), (str, list, dict)):
+        raise UserError(no_such_option(o.key_or_group, plain(o.value()), options))
+
+
+def no_such_option(group: str, option: Any, options: Sequence[str]) -> str:
+    """The line for an option that a group does not have."""
+    allowed = f"options: {', '.join(options)}"
+    return f"{group}={option}: no such option{near(str(option), options)}; {allowed}"
 
 
 def require_ours(launcher: str) -> None:

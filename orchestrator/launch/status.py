@@ -14,7 +14,7 @@ from orchestrator.records.attempts import Attempt, attempts, results
 from orchestrator.records.jobs import Holder, JobArray, held_back, holders, job_arrays
 from orchestrator.records.liveness import still_s
 from orchestrator.records.manifests import Sweep
-from orchestrator.records.packs import Pack, PackLost, read_pack
+from orchestrator.records.packs import Pack, PackLost, read_pack, require_pack
 from orchestrator.records.queue import accounted
 from orchestrator.records.store import Store, read_json
 
@@ -54,7 +54,7 @@ def sweep_status(store: Store, sweep: Sweep) -> SweepStatus:
         by_pack.setdefault(member.pack_id, []).append(member.run_id)
     for pack_id, run_ids in by_pack.items():
         try:
-            pack = read_pack(store, pack_id)
+            require_pack(store, pack_id)
         except PackLost as e:  # nor can its results be collected: nothing says whose they are
             counts["dead"] += len(run_ids)
             unread.append({"pack": pack_id, "state": "dead", "why": str(e), "log": None})
@@ -73,7 +73,7 @@ def sweep_status(store: Store, sweep: Sweep) -> SweepStatus:
             state = "queued"
         counts[state] += len(open_runs)
         if state == "running":
-            running.append(_running(pack, tries[-1], holder))
+            running.append(_running(read_pack(store, pack_id), tries[-1], holder))
         elif state == "queued":
             reasons[_reason(holder)] += len(open_runs)
         elif state == "failed":

@@ -19,7 +19,7 @@ from typing import Any
 from orchestrator.config import RunConfig, run_config
 from orchestrator.errors import UserError
 from orchestrator.parts.recorded import facts
-from orchestrator.records.sealed import seal
+from orchestrator.records.sealed import ends_sound, seal
 from orchestrator.records.store import Store, read_json, write_new
 
 NEEDS = ("members", "frozen", "generation", "versions", "base")
@@ -157,7 +157,8 @@ def freeze(store: Store, pack: Pack, sweep: str = "", laws: Sequence[dict[str, A
     path = folder / "pack.json"
     if not path.exists():
         try:
-            write_new(path, seal({**pack.data, "sweep": sweep, "laws": list(laws)}))
+            kept = {"sweep": sweep, "laws": list(laws), "pack": pack.pack_id}
+            write_new(path, seal({**pack.data, **kept}))
         except FileExistsError:
             pass  # another submission froze the same pack a moment ago
 
@@ -186,6 +187,16 @@ def read_pack(store: Store, pack_id: str) -> Pack:
     if data is None:
         raise PackLost(f"{store.packs / pack_id}/pack.json: lost; submit its sweep again")
     return Pack(pack_id, data)
+
+
+def require_pack(store: Store, pack_id: str) -> None:
+    """Check that a pack's record is whole, without parsing it. Raises: PackLost."""
+    try:
+        content = (store.packs / pack_id / "pack.json").read_bytes()
+    except OSError:
+        content = b""
+    if not ends_sound(content, {"pack": pack_id}):
+        read_pack(store, pack_id)  # damaged, or of an earlier version
 
 
 def all_packs(store: Store) -> list[Pack]:

@@ -54,6 +54,17 @@ def unseal(content: bytes) -> Any:
     return data
 
 
+def ends_sound(content: bytes, last: dict[str, str]) -> bool:
+    """Whether a line that `seal` wrote is as it was written, and ends with these keys.
+
+    Its data is not parsed: what takes milliseconds for a large record takes microseconds so.
+    """
+    content = content.rstrip(b"\n")
+    body, tail = content[:-_LENGTH].removesuffix(b","), content[-_LENGTH:]
+    fits = tail == b'%b%08x"}' % (_MARK, crc32(body))
+    return fits and body.endswith(b"," + dumps(last)[1:-2])
+
+
 def require_whole_zip(path: Path) -> None:
     """Check every checksum of a file that torch wrote; torch itself looks at none.
 

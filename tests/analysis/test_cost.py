@@ -49,8 +49,8 @@ def priced(path):
 
 
 def test_a_loss_is_reached_between_evaluations():
-    curve = pd.DataFrame({"step": [10, 100, 1000], "val_loss": [1.0, 0.1, 0.2]})
-    found = np.exp(log_steps(curve, np.array([2.0, 1.0, 10**-0.5, 0.1, 0.05])))
+    track = np.array([[10, 1.0], [100, 0.1], [1000, 0.2]])
+    found = np.exp(log_steps(track, np.array([2.0, 1.0, 10**-0.5, 0.1, 0.05])))
     assert found == pytest.approx([10, 10, 10**1.5, 100, np.inf])
 
 

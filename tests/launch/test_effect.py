@@ -120,6 +120,9 @@ WORDS = [
     (["model.momentum=raw"], "model.momentum: is a group of settings; choose an option of it"),
     (["model.depth=[1,2]"], "to sweep over values write model.depth=1,2"),
     (["cluster.partition=gpu"], "say cluster=slurm"),
+    (["budget=5"], "budget=5: no such option; options: small"),
+    (["budget=1,2"], "budget=1: no such option; options: small"),
+    (["cluster=null"], "cluster=null: no such option; options: local, slurm"),
     (["task=recal"], "task=recal: no such option (did you mean recall?)"),
     (["hydra/sweeper=optunaa"], "hydra/sweeper=optunaa: no such option"),
 ]  # fmt: skip

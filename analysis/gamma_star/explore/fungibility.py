@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scipy.optimize import isotonic_regression
-from scipy.stats import t as student
+from scipy.special import stdtr
 
 from analysis.gamma_star.cells import Cells
 from analysis.gamma_star.explore.exchange_sentences import means, sentences
@@ -122,7 +122,7 @@ def monotone(base: pd.DataFrame, rng: np.random.Generator) -> dict[str, Any]:
     null = [misfit(v) for v in draws(fitted, se, df, rng)[:400]]
     seen = misfit(y)
     p = float(np.mean(np.array(null) >= seen - 1e-12))
-    fall = float(student.sf((y[0] - y[-1]) / np.hypot(se[0], se[-1]), df))
+    fall = float(stdtr(df, -(y[0] - y[-1]) / np.hypot(se[0], se[-1])))
     steps = ", ".join(number(v) for v in base["value"])
     if p < 0.05:
         finding = f"at γ = 0 the metric doesn't fall with depth (p = {number(p, 2)}): {steps}"

@@ -12,6 +12,7 @@ import pandas as pd
 from analysis.gamma_star.explore.specification import Specification, one
 from analysis.gamma_star.records import DepthCurve
 from analysis.tables.laws_json import Parameter
+from analysis.text import named_depths
 
 CASES = {"at_chance": "as chance", "at_best": "as best"}
 
@@ -52,7 +53,7 @@ def lost_depths(runs: pd.DataFrame, curves: list[DepthCurve]) -> list[int]:
 def check_depths(lost: list[int]) -> dict[str, Any]:
     """A law of the depths that survived is not one of those that didn't."""
     return {"passed": False, "value": lost, "contradicted": False,
-            "finding": f"too few runs converged at depths {', '.join(map(str, lost))} to see a best "
+            "finding": f"too few runs converged at {named_depths(lost)} to see a best "
                        "γ there: what holds is of the others alone"}  # fmt: skip
 
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from analysis.gamma_star.cells import cells_of
-from analysis.gamma_star.curve_fit import fit_curves, usable
+from analysis.gamma_star.cells import Cells, cells_of
+from analysis.gamma_star.curve_fit import CurveFit, fit_curves, usable
 from analysis.gamma_star.depth_law import enough, points_of, power_design
 from analysis.gamma_star.explore.formation import bimodal
 from analysis.gamma_star.optimum import optima
@@ -57,9 +57,11 @@ def curve_of_choices(
 
 def one(runs: pd.DataFrame, use: np.ndarray, spec: Specification) -> dict:
     """The law under one choice; NaN where it isn't identified."""
-    row = {"metric": spec.metric, "form": spec.form, "diverged": spec.diverged,
-           "window": np.nan if spec.window is None else spec.window,
-           "b": np.nan, "low": np.nan, "high": np.nan, "a": np.nan}  # fmt: skip
+    return law_of(fit_curves(groups_of(runs, use, spec), spec.form, spec.window), spec)
+
+
+def groups_of(runs: pd.DataFrame, use: np.ndarray, spec: Specification) -> list[Cells]:
+    """The cells of each depth that can be fitted under one choice."""
     scaled = scale(runs, spec.metric)
     completed = (runs["status"] == "completed").to_numpy()
     keep = use & completed
@@ -72,9 +74,16 @@ def one(runs: pd.DataFrame, use: np.ndarray, spec: Specification) -> dict:
         keep = use & (completed | diverged) & np.isfinite(y)
     if spec.diverged == "formed only":
         keep &= formed(runs)
-    groups = [c for c in cells_of(runs, scaled, keep) if usable(c, spec.form)]
-    found = optima(fit_curves(groups, spec.form, spec.window))
-    row |= {"interior": sum(o.kind == "interior" for o in found), "depths": len(found)}
+    return [c for c in cells_of(runs, scaled, keep) if usable(c, spec.form)]
+
+
+def law_of(fits: list[CurveFit], spec: Specification) -> dict:
+    """The law of the depths' curves under one choice; NaN where it isn't identified."""
+    found = optima(fits)
+    row = {"metric": spec.metric, "form": spec.form, "diverged": spec.diverged,
+           "window": np.nan if spec.window is None else spec.window,
+           "b": np.nan, "low": np.nan, "high": np.nan, "a": np.nan,
+           "interior": sum(o.kind == "interior" for o in found), "depths": len(found)}  # fmt: skip
     points = points_of(found)
     if not enough(points):
         return row

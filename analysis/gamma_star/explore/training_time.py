@@ -5,10 +5,13 @@ A prefix of a cosine schedule is not an end point of a shorter run: early gamma*
 
 from __future__ import annotations
 
+from itertools import islice
+
 import numpy as np
 import pandas as pd
 
-from analysis.gamma_star.explore.specification import Specification, one
+from analysis.gamma_star.curve_fit import fit_curves
+from analysis.gamma_star.explore.specification import Specification, groups_of, law_of
 
 COLUMNS = ["arm", "step", "tokens", "b", "low", "high", "interior"]
 STEPS = 12  # evaluations looked at, of the about 20 that a run has
@@ -25,16 +28,20 @@ def over_time(arm: str, runs: pd.DataFrame, use: np.ndarray, curves: pd.DataFram
     steps = count.index[count >= 0.9 * count.max()].to_numpy() if len(count) else np.array([])
     if len(steps) > STEPS:
         steps = steps[np.unique(np.linspace(0, len(steps) - 1, STEPS).round().astype(int))]
-    rows = []
     spec = Specification(metric, primary.form, primary.window, "left out")
     values = [c for c in ("val_loss", "accuracy", "eval_total") if c in mine.columns]
     kept = runs.drop(columns=[c for c in values if c in runs.columns])
+    groups, rows = [], []
     for step in steps:
         at = mine[mine["step"] == step].drop_duplicates("run_id")
-        joined = kept.merge(at[["run_id", *values]], on="run_id", how="left")
-        joined[values] = joined[values].where(np.isfinite(joined[values].astype(float)))
-        found = one(joined, use, spec)
+        there = at.set_index("run_id")[values].astype(float).reindex(kept["run_id"])
+        there = there.where(np.isfinite(there)).set_index(kept.index)
+        groups.append(groups_of(pd.concat([kept, there], axis=1), use, spec))
         tokens = float(at["tokens"].median()) if "tokens" in at.columns else np.nan
-        rows.append({"arm": arm, "step": int(step), "tokens": tokens,
-                     **{k: found[k] for k in ("b", "low", "high", "interior")}})  # fmt: skip
+        rows.append({"arm": arm, "step": int(step), "tokens": tokens})
+    # the curves of all steps at once: a batch is fitted in little more time than one of them
+    fits = iter(fit_curves([cells for part in groups for cells in part], spec.form, spec.window))
+    for row, part in zip(rows, groups, strict=True):
+        found = law_of(list(islice(fits, len(part))), spec)
+        row |= {k: found[k] for k in ("b", "low", "high", "interior")}
     return pd.DataFrame(rows, columns=COLUMNS)

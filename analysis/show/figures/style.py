@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -73,6 +75,7 @@ def figure(
 ) -> tuple[Figure, np.ndarray]:
     """A figure and its axes, always (rows, columns). width in inches; height per row."""
     fig = Figure(figsize=(width, height * rows), layout="constrained")
+    fig.get_layout_engine().set(h_pad=0.06)  # between rows there are ticks that it is not told of
     FigureCanvasAgg(fig)
     return fig, fig.subplots(rows, columns, squeeze=False, **options)
 
@@ -158,11 +161,37 @@ def png(fig: Figure, target: object, dpi: int) -> None:
 
 def settle(fig: Figure) -> None:
     """Lay the figure out and keep that layout, so that its PNG and its PDF are one drawing."""
-    with styled():
-        engine = fig.get_layout_engine()
-        if engine is not None:
-            engine.execute(fig)
-            fig.set_layout_engine("none")
+    engine = fig.get_layout_engine()
+    if engine is None:
+        return
+    with styled(), hidden(unlabelled(fig)):
+        engine.execute(fig)
+    fig.set_layout_engine("none")
+
+
+def unlabelled(fig: Figure) -> list[Axis]:
+    """The shared axes of inner panels, which show no text: a layout that leaves them out is the same,
+    and in a grid they are most of its time."""
+    axes = [axis for ax in fig.axes for axis in (ax.xaxis, ax.yaxis)]
+    return [
+        a for a in axes
+        if not a.get_label_text() and not any(
+            a.get_tick_params(which).get(f"label{side}")
+            for which in ("major", "minor") for side in ("left", "right", "top", "bottom"))
+    ]  # fmt: skip
+
+
+@contextmanager
+def hidden(artists: list[Axis]) -> Iterator[None]:
+    """These not visible, for a while."""
+    shown = [a for a in artists if a.get_visible()]
+    for artist in shown:
+        artist.set_visible(False)
+    try:
+        yield
+    finally:
+        for artist in shown:
+            artist.set_visible(True)
 
 
 def save(fig: Figure, out_dir: Path, name: str) -> list[Path]:

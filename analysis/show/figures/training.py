@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from analysis.show.figures import style
+from analysis.tables.curves import tracks
 from analysis.tables.metrics import formed
 
 MOST = 9  # entries of the colours in the legend
@@ -39,11 +40,11 @@ def draw(runs: pd.DataFrame, curves: pd.DataFrame, metric: str, arm: str = "") -
     shades = sorted(runs[shade].dropna().unique())
     coloured = colours(shades)
     learned = dict(zip(runs["run_id"], formed(runs), strict=True))
-    tracks = {run: part.sort_values("step") for run, part in curves.groupby("run_id")}
+    lines = tracks(curves, metric)
     low, high = curves[metric].min(), curves[metric].max()
     logarithmic = metric != "accuracy" and low > 0 and high / low > 5
     for ax, place in zip(axes, places, strict=True):
-        _panel(ax, runs[runs[panel] == place], tracks, metric, shade, coloured, learned)
+        _panel(ax, runs[runs[panel] == place], lines, shade, coloured, learned)
         ax.set_title(f"depth {place}" if panel == "depth" else str(place))
     axes[0].set_xlim(0, curves["step"].max() * 1.02)
     if logarithmic:
@@ -72,22 +73,21 @@ def colours(values: list[float]) -> Callable[[float], tuple]:
 
 
 def _panel(
-    ax: Axes, runs: pd.DataFrame, tracks: dict, metric: str, shade: str,
+    ax: Axes, runs: pd.DataFrame, lines: dict[str, np.ndarray], shade: str,
     coloured: Callable[[float], tuple], learned: dict[str, bool],
 ) -> None:  # fmt: skip
-    lines, colour, dashes = [], [], []
+    drawn, colour, dashes = [], [], []
     for run, value, status in runs[["run_id", shade, "status"]].itertuples(index=False):
-        track = tracks.get(run)
-        if track is None:
+        points = lines.get(run)
+        if points is None:
             continue
-        points = track[["step", metric]].to_numpy(float)
-        lines.append(points)
+        drawn.append(points)
         colour.append(coloured(value))
         dashes.append("solid" if learned[run] else LOST)
         if status != "completed":
             ax.plot(*points[-1], "x", color="black", markersize=4, zorder=4)
     ax.add_collection(
-        LineCollection(lines, colors=colour, linestyles=dashes, linewidths=0.7, alpha=0.85)
+        LineCollection(drawn, colors=colour, linestyles=dashes, linewidths=0.7, alpha=0.85)
     )
 
 
