@@ -95,11 +95,11 @@ def _demo(args: argparse.Namespace) -> int:
 
 
 def _status(args: argparse.Namespace) -> int:
-    from orchestrator.launch import show, verbs
+    from orchestrator.launch import reports, show
 
     if args.watch:
-        return verbs.watch(args.sweep, args.current)
-    states = verbs.statuses(args.sweep, args.current)
+        return reports.watch(args.sweep, args.current)
+    states = reports.statuses(args.sweep, args.current)
     _print(args, show.status_json(states), lambda: show.status_text(states))
     return 0
 
@@ -132,9 +132,9 @@ def _probe(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace) -> int:
-    from orchestrator.launch import show, verbs
+    from orchestrator.launch import reports, show
 
-    problems = verbs.check_store(args.repair)
+    problems = reports.check_store(args.repair)
     _print(args, [vars(p) for p in problems], lambda: show.problems_text(problems))
     return 0 if all(p.repaired for p in problems) else 1
 
@@ -154,9 +154,9 @@ def _bench(args: argparse.Namespace) -> int:
 
 
 def _collect(args: argparse.Namespace) -> int:
-    from orchestrator.launch import show, verbs
+    from orchestrator.launch import reports, show
 
-    collected = verbs.collect_sweep(args.sweep, args.results, args.format == "csv", args.current)
+    collected = reports.collect_sweep(args.sweep, args.results, args.format == "csv", args.current)
     _print(args, collected, lambda: show.collected_text(collected))
     return 0
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from orchestrator.bench.paper.sheets import DEVICES
 from orchestrator.errors import UserError
-from orchestrator.launch.compose import Experiment
+from orchestrator.launch.experiment import Experiment
 from orchestrator.launch.multirun import run_hydra
 from orchestrator.launch.packs import WIDTH
 from orchestrator.launch.sweeps import shipped

@@ -9,7 +9,6 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
@@ -20,8 +19,9 @@ from hydra.core.override_parser.types import Override, OverrideType
 from omegaconf import DictConfig, OmegaConf
 
 from orchestrator.coerce import unknown_key
-from orchestrator.config import RunConfig, run_config
+from orchestrator.config import run_config
 from orchestrator.errors import UserError
+from orchestrator.launch.experiment import Experiment
 from orchestrator.launch.overrides import (
     is_a_group,
     require_option,
@@ -44,14 +44,6 @@ _RUN_KEYS = (
     "seed_init",
     "seed_data",
 )
-
-
-@dataclass(frozen=True)
-class Experiment:
-    """One run and how it is to be trained."""
-
-    run: RunConfig
-    settings: Settings
 
 
 def grids(params: Any, entries: Any) -> list[list[str]]:

@@ -25,7 +25,8 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from orchestrator.errors import UserError
-from orchestrator.launch.compose import Experiment, experiments
+from orchestrator.launch.compose import experiments
+from orchestrator.launch.experiment import Experiment
 from orchestrator.launch.explain import explained, first_line
 from orchestrator.launch.optimise import Search
 from orchestrator.launch.overrides import (

@@ -20,7 +20,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from orchestrator.config import RunConfig
 from orchestrator.cost import parameters, train_flops
 from orchestrator.errors import UserError
-from orchestrator.launch.compose import Experiment
+from orchestrator.launch.experiment import Experiment
 from orchestrator.law import METRICS, require_metrics
 
 RESULTS = Path("results")

@@ -6,7 +6,7 @@ import math
 from collections import defaultdict
 
 from orchestrator.cost import train_flops
-from orchestrator.launch.compose import Experiment
+from orchestrator.launch.experiment import Experiment
 from orchestrator.launch.launcher import launcher
 from orchestrator.models.native.build import compiler
 from orchestrator.models.native.serves import serves

@@ -10,7 +10,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from orchestrator.config import RunConfig
-from orchestrator.launch.compose import Experiment
+from orchestrator.launch.experiment import Experiment
 from orchestrator.launch.packs import make_packs
 from orchestrator.launch.state import DONE, UNDER_WAY, free_of_hung, unfinished_state
 from orchestrator.parts.changes import changed as changes

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from orchestrator.errors import UserError
-from orchestrator.launch.compose import Experiment
+from orchestrator.launch.experiment import Experiment
 from orchestrator.launch.packs import make_packs
 from orchestrator.launch.plan import Plan, Planned, homes
 from orchestrator.launch.policy import cause

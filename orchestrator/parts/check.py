@@ -14,7 +14,7 @@ from orchestrator.parts.own import Part, load, said, user_parts
 
 if TYPE_CHECKING:
     from orchestrator.config import RunConfig
-    from orchestrator.launch.compose import Experiment
+    from orchestrator.launch.experiment import Experiment
 
 CHECKS: dict[str, Callable[[RunConfig, Part], None]] = {
     "task": task.check,

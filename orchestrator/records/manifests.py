@@ -11,7 +11,7 @@ import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from orchestrator.errors import UserError
 from orchestrator.law import LOST, entry, history_of
@@ -24,8 +24,7 @@ _NAME = re.compile(r"(\d+)(-[0-9a-f]+)?\.json")
 NEEDS = ("runs", "law", "time")
 
 
-@dataclass(frozen=True)
-class Member:
+class Member(NamedTuple):
     """A run of a sweep, with the names the sweep gives it."""
 
     run_id: str
@@ -92,7 +91,7 @@ def read_sweep(store: Store, name: str) -> Sweep:
     manifests = read_manifests(store, name)
     for data in manifests:
         for row in data["runs"]:
-            members[row[0]] = Member(*row[:4])
+            members[row[0]] = Member._make(row[:4])
     laws = law_history(store, name, manifests)
     return Sweep(name, members, laws[-1]["law"], laws)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import UserError
-from orchestrator.launch.compose import Experiment
+from orchestrator.launch.experiment import Experiment
 from orchestrator.launch.multirun import run_hydra
 from orchestrator.launch.sweeps import find_sweep, shipped
 

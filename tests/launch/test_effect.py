@@ -13,7 +13,7 @@ import pytest
 from orchestrator.cli import main
 from orchestrator.errors import UserError
 from orchestrator.identity import flatten
-from orchestrator.launch.compose import Experiment
+from orchestrator.launch.experiment import Experiment
 from orchestrator.launch.multirun import run_hydra
 from orchestrator.settings import Settings
 

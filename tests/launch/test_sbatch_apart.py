@@ -11,7 +11,7 @@ import pytest
 from orchestrator.cluster import Cluster
 from orchestrator.config import Budget, Model, RunConfig
 from orchestrator.errors import UserError
-from orchestrator.launch.compose import Experiment
+from orchestrator.launch.experiment import Experiment
 from orchestrator.launch.plan import make_plan
 from orchestrator.launch.policy import failures, note, out_of_memory
 from orchestrator.launch.show import plan_lines

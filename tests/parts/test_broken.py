@@ -15,7 +15,7 @@ import torch
 from orchestrator.cli import main
 from orchestrator.config import run_config
 from orchestrator.errors import UserError
-from orchestrator.launch.compose import Experiment
+from orchestrator.launch.experiment import Experiment
 from orchestrator.launch.plan import make_plan
 from orchestrator.records.store import open_store
 from orchestrator.settings import Execution, Settings

@@ -22,7 +22,7 @@ def trained(store: Path):
 
 
 def collected(folder: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    from orchestrator.launch.verbs import collect_sweep
+    from orchestrator.launch.reports import collect_sweep
 
     collect_sweep("s", Path(folder), csv=False)
     return tuple(pd.read_parquet(f"{folder}/s/{n}.parquet") for n in ("table", "curves"))
@@ -85,7 +85,7 @@ def test_two_collects_at_once_both_succeed(trained, monkeypatch):
 
 def test_a_damaged_pack_is_named_and_the_other_one_is_collected(trained, capsys):
     from orchestrator.launch import show
-    from orchestrator.launch.verbs import statuses
+    from orchestrator.launch.reports import statuses
 
     records, packs = trained
     assert sum(statuses("s")[0].counts.values()) == 12
