@@ -19,7 +19,9 @@ from orchestrator.coerce import build, plain, require
 from orchestrator.errors import UserError
 from orchestrator.identity import digest, flatten, identity, plain_dict, shape_fields, target
 from orchestrator.optimizers.adamw import AdamW
+from orchestrator.optimizers.base import LENGTH as _LENGTH
 from orchestrator.optimizers.base import PER_RUN as _PER_RUN
+from orchestrator.optimizers.base import RESOLVED as _RESOLVED
 from orchestrator.optimizers.base import Optim
 from orchestrator.parts.measure import require_known
 from orchestrator.parts.optimizer import require_numbers
@@ -30,7 +32,6 @@ from orchestrator.parts.source import source_hash
 from orchestrator.parts.task import require_members
 
 _LABEL = {"per_run": True, "label": True}
-_RESOLVED = {**_LABEL, "resolved": True}
 OUR_MODEL = "orchestrator.models.transformer.Transformer"
 """model._target_ of our own model, whose settings are Model's."""
 OUR_OPTIMIZER = "orchestrator.optimizers.adamw.AdamW"
@@ -227,7 +228,7 @@ POINTS = ("eval_steps", "eval_tokens")
 class Budget:
     """How long one run trains and how it is evaluated."""
 
-    steps: int = 400
+    steps: int = field(default=400, metadata=_LENGTH)
     """Optimiser steps."""
     tokens: int | None = field(default=None, metadata=_RESOLVED)
     """Input tokens of the whole training, in place of steps: as many whole steps as come nearest."""
@@ -237,11 +238,11 @@ class Budget:
     """FLOPs of the whole training, as the tables count them, in place of steps."""
     batch: int = 64
     """Sequences a step."""
-    evals: int = 20
+    evals: int = field(default=20, metadata=_LENGTH)
     """Evaluations, the last one at the end."""
-    spacing: Literal["log", "linear"] = "log"
+    spacing: Literal["log", "linear"] = field(default="log", metadata=_LENGTH)
     """How the evaluations are spread over the steps: log from steps/50 on, linear from steps/evals."""
-    eval_steps: list[int] | None = None
+    eval_steps: list[int] | None = field(default=None, metadata=_LENGTH)
     """Steps of evaluation beside the last, in place of evals and spacing; those past the end of a
     shorter run are none of its own."""
     eval_tokens: list[int] | None = field(default=None, metadata=_RESOLVED)
@@ -250,7 +251,7 @@ class Budget:
     """Sequences in the evaluation set, the same for every run of a task."""
     curve_sequences: int | None = None
     """Of these, how many the evaluations before the last see, a divisor; null: all."""
-    solve_at: float = 0.99
+    solve_at: float = field(default=0.99, metadata=_LENGTH)
     """Accuracy at which the task counts as solved (steps_to_solve)."""
 
     def __post_init__(self) -> None:
@@ -316,6 +317,8 @@ class RunConfig:
             from orchestrator.budgets import resolved
 
             object.__setattr__(self, "budget", resolved(self))
+        if self.optim.decay_steps is not None:
+            object.__setattr__(self, "optim", _in_fractions(self.optim, self.budget.steps))
 
     @cached_property
     def versions(self) -> dict[str, int | str]:
@@ -350,8 +353,13 @@ class RunConfig:
         return digest([identity(self), self.versions])
 
     @cached_property
+    def trunk_id(self) -> str:
+        """The same of all but its length: runs of one trunk may share their beginning."""
+        return digest([identity(self, length=False), self.versions])
+
+    @cached_property
     def shape(self) -> dict[str, Any]:
-        """All that the compiled step depends on: every field that is not `per_run`."""
+        """All that the compiled step depends on: every field that is not `per_run`, nor of its length."""
         m = self.model.momentum
         fields = shape_fields(self)
         if m is None:
@@ -391,6 +399,16 @@ class RunConfig:
     def as_dict(self) -> dict[str, Any]:
         """Plain nested dict that `run_config` reads back."""
         return plain_dict(self)
+
+
+def _in_fractions(optim: Optim, steps: int) -> Optim:
+    """decay_steps as the decay_fraction that it is of so many steps. Raises: UserError."""
+    decay = optim.decay_steps
+    require(
+        decay <= steps, "optim.decay_steps", decay,
+        f"must be at most budget.steps={steps}",
+    )  # fmt: skip
+    return dataclasses.replace(optim, decay_fraction=decay / steps, decay_steps=None)
 
 
 def _keys(given: dict[str, Any]) -> str:

@@ -1,7 +1,7 @@
 """From a config tree to what identifies it: plain dicts, the fields of a shape, hashes.
 
 Fields say by their metadata what they are: `label` (a name, never hashed), `per_run` (not part of
-the shape), `scheduled` (a learning rate), `part` (it may be somebody's own, and is then named by
+the shape), `scheduled` (a learning rate), `length` (how long a run is, and when it is looked at), `part` (it may be somebody's own, and is then named by
 its import path), `resolved` (another way to say a field, into which it is resolved).
 """
 
@@ -31,6 +31,7 @@ class _Field:
     per_run: bool
     scheduled: bool
     resolved: bool
+    length: bool
     default: Any
 
 
@@ -47,7 +48,7 @@ def _fields(cls: type) -> tuple[_Field, ...]:
         said, make = _metadata(cls, f.name), f.default_factory
         group = "part" in said or dataclasses.is_dataclass(hints[f.name])
         default = f.default if group or make is dataclasses.MISSING else make()
-        flags = (bool(said.get(k)) for k in ("label", "per_run", "scheduled", "resolved"))
+        flags = (bool(said.get(k)) for k in ("label", "per_run", "scheduled", "resolved", "length"))
         out.append(_Field(f.name, "part" in said, group, *flags, default))
     return tuple(out)
 
@@ -85,16 +86,16 @@ def target(part: Any) -> str | None:
     return None if path in _OUR_PARTS else path
 
 
-def identity(run: RunConfig) -> dict[str, Any]:
+def identity(run: RunConfig, length: bool = True) -> dict[str, Any]:
     """Resolved scientific config: fields at their default and labels left out.
 
-    The seeds are the resolved ones, so that `seed=3` and `seed_init=3 seed_data=3` are one run.
+    `length`: with the fields that say how long it is. The seeds are the resolved ones, so that `seed=3` and `seed_init=3 seed_data=3` are one run.
     """
 
     def walk(obj: Any) -> dict[str, Any]:
         out: dict[str, Any] = {}
         for f in _fields(type(obj)):
-            if f.label:
+            if f.label or (f.length and not length):
                 continue
             value = getattr(obj, f.name)
             if f.group:
@@ -110,14 +111,14 @@ def identity(run: RunConfig) -> dict[str, Any]:
 
 
 def shape_fields(obj: Any) -> dict[str, Any]:
-    """The fields of a config tree that are not `per_run`."""
+    """The fields of a config tree that are neither `per_run` nor of its length."""
     out: dict[str, Any] = {}
     for f in _fields(type(obj)):
         value = getattr(obj, f.name)
         if f.group:
             named = {"_target_": target(value)} if f.part and target(value) else {}
             out[f.name] = named | shape_fields(value)
-        elif not f.per_run:
+        elif not (f.per_run or f.length or f.resolved):
             out[f.name] = value
     return out
 

@@ -32,6 +32,7 @@ from orchestrator.launch.retarget import SECTIONS, retargeted
 from orchestrator.parts.own import ours, stand_in
 from orchestrator.records.packs import assign
 from orchestrator.settings import KEYS, Settings, settings
+from orchestrator.training.schedule import require_apart
 
 _RUN_KEYS = (
     "model",
@@ -143,17 +144,16 @@ def experiments(
         for key in tree:
             if key not in _RUN_KEYS + KEYS:
                 raise UserError(unknown_key(key, [*_RUN_KEYS, *KEYS]))
-        if isinstance(tree.get("budget"), dict):
-            require_uncontested(job, tree["budget"])
+        require_uncontested(job, tree)
         how = {k: tree[k] for k in KEYS if k in tree}
         text = json.dumps(how, default=str)
         if text not in known:
             known[text] = settings(how)
             known[text].cluster.require_effect(job)
             stand_in(known[text].execution.parts)
-        out.append(
-            Experiment(run_config({k: tree[k] for k in _RUN_KEYS if k in tree}), known[text])
-        )
+        run = run_config({k: tree[k] for k in _RUN_KEYS if k in tree})
+        require_apart(run.budget, run.optim)
+        out.append(Experiment(run, known[text]))
     return out
 
 

@@ -19,6 +19,12 @@ FROZEN = ("compile", "native", "threads", "width", "pack")
 differ in them."""
 _HYDRA = ("hydra.sweeper", "hydra.searchpath", "hydra/sweeper", "hydra/launcher")
 """Hydra's own settings that do something here."""
+_IN_PLACE = (
+    ("budget", LENGTHS, ("steps",)),
+    ("budget", POINTS, ("evals", "spacing")),
+    ("optim", ("decay_steps",), ("decay_fraction",)),
+)
+"""Of a group, the settings that stand in place of others."""
 _PLACES = "results go to results/SWEEP, records to the store"
 
 
@@ -88,17 +94,20 @@ def require_one_setting(all_settings: Sequence[Settings]) -> None:
         )
 
 
-def require_uncontested(words: Sequence[str], budget: dict[str, Any]) -> None:
-    """No word sets what another setting of the budget stands in place of. Raises: UserError."""
-    for others, mine in ((LENGTHS, ("steps",)), (POINTS, ("evals", "spacing"))):
-        other = next((k for k in others if budget.get(k) is not None), None)
+def require_uncontested(words: Sequence[str], tree: dict[str, Any]) -> None:
+    """No word sets what another setting stands in place of. tree: the config. Raises: UserError."""
+    for group, others, mine in _IN_PLACE:
+        given = tree.get(group)
+        given = given if isinstance(given, dict) else {}
+        other = next((k for k in others if given.get(k) is not None), None)
         if other is None:
             continue
+        name = f"{group}.{other}"
         for word in words:
-            if word.lstrip("+").startswith(tuple(f"budget.{k}=" for k in mine)):
+            if word.lstrip("+").startswith(tuple(f"{group}.{k}=" for k in mine)):
                 raise UserError(
-                    f"{word}: has no effect beside budget.{other}={plain(budget[other])}, which stands "
-                    f"in its place; give one of them (budget.{other}=null takes the other back)"
+                    f"{word}: has no effect beside {name}={plain(given[other])}, which stands in its "
+                    f"place; give one of them ({name}=null takes the other back)"
                 )
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 
-from orchestrator.cost import train_flops
+from orchestrator.config import RunConfig
+from orchestrator.cost import step_flops
 from orchestrator.launch.experiment import Experiment
 from orchestrator.launch.launcher import launcher
+from orchestrator.launch.price import flops
 from orchestrator.models.native.build import compiler
 from orchestrator.models.native.serves import serves
 from orchestrator.models.native.trial import chosen
@@ -15,6 +17,7 @@ from orchestrator.records.measurements import kept
 from orchestrator.records.packs import Frozen, Pack, new_pack
 from orchestrator.records.store import Store
 from orchestrator.settings import Execution, Settings
+from orchestrator.trunks import in_order, length_of, shared, steps_to_train
 
 WIDTH = 16
 """Runs a call of the step where nothing was measured (docs/notebook.md, "Slice width")."""
@@ -31,32 +34,58 @@ COMPILE_S_PER_LAYER = 11.0
 def make_packs(experiments: list[Experiment], generation: int = 0) -> list[Pack]:
     """Group experiments by shape and execution into packs, the dearest first.
 
+    Runs that share their beginning stand in one pack, with all lengths that others of its models have.
     Runs of one seed_data stand together: a slice makes the batches of each seed that it sees.
     """
-    groups: dict[tuple, list[Experiment]] = defaultdict(list)
-    for e in experiments:
-        groups[e.run.shape_id, e.settings.execution].append(e)
-    cost = {key: sum(train_flops(e.run) for e in group) for key, group in groups.items()}
+    groups: dict[tuple, list[list[Experiment]]] = defaultdict(list)
+    for lengths in by_trunk(experiments):
+        first = lengths[0]
+        key = tuple(length_of(e.run) for e in lengths)
+        groups[first.run.shape_id, first.settings.execution, key].append(lengths)
+    cost = {key: sum(_flops([e.run for e in lengths]) for lengths in group)
+            for key, group in groups.items()}  # fmt: skip
     share = sum(cost.values()) / launcher(experiments[0].settings).processes() if experiments else 1
     out = []
     for key, group in groups.items():
-        execution = key[1]
-        group.sort(key=lambda e: e.run.seed_data)
+        execution, first = key[1], group[0][0]
+        group.sort(key=lambda lengths: lengths[0].run.seed_data)
         parts = max(
-            math.ceil(len(group) / execution.pack),
+            math.ceil(len(group) / max(1, execution.pack // len(key[2]))),
             min(round(cost[key] / share), math.ceil(len(group) / slice_width(execution, 10**9))),
         )
         size = math.ceil(len(group) / parts)
-        native = _native(group[0])
-        compiled = _compile(
-            group[0], cost[key] / min(parts, launcher(group[0].settings).processes())
-        )
-        for first in range(0, len(group), size):
-            runs = [e.run for e in group[first : first + size]]
-            width = slice_width(execution, len(runs))
-            frozen = Frozen(compiled, native, execution.threads, width)
-            out.append((sum(map(train_flops, runs)), new_pack(runs, frozen, generation)))
-    return [pack for _, pack in sorted(out, key=lambda pair: -pair[0])]
+        native = _native(first)
+        compiled = _compile(first, cost[key] / min(parts, launcher(first.settings).processes()))
+        for begin in range(0, len(group), size):
+            mine = group[begin : begin + size]
+            runs = [lengths[k].run for k in range(len(key[2])) for lengths in mine]
+            width = slice_width(execution, len(mine))
+            frozen = Frozen(compiled, native, execution.threads, width, len(key[2]))
+            out.append(new_pack(runs, frozen, generation))
+    return sorted(out, key=lambda pack: -flops(pack))
+
+
+def by_trunk(experiments: list[Experiment]) -> list[list[Experiment]]:
+    """Experiments that share steps, `in_order`, of each model as many as a pack takes."""
+    trunks: dict[tuple, list[Experiment]] = defaultdict(list)
+    for e in experiments:
+        trunks[e.run.trunk_id, e.settings.execution].append(e)
+    out = []
+    for (_, execution), members in trunks.items():
+        members = [members[i] for i in in_order([e.run for e in members])]
+        together: list[Experiment] = []
+        for e in members:
+            apart = not together or not shared(together[-1].run, e.run)
+            if apart or len(together) >= execution.pack:
+                together = []
+                out.append(together)
+            together.append(e)
+    return out
+
+
+def _flops(lengths: list[RunConfig]) -> int:
+    """FLOPs of one model's training to several lengths."""
+    return step_flops(lengths[0]) * steps_to_train(lengths)
 
 
 def slice_width(execution: Execution, members: int) -> int:
@@ -79,7 +108,7 @@ def estimate_s(store: Store, packs: list[Pack], settings: Settings) -> tuple[flo
     seconds, shapes = 0.0, {}
     for pack in packs:
         run, mode = pack.first, mode_of(pack, settings)
-        seconds += train_flops(run) * len(pack.run_ids) / rate[mode]
+        seconds += flops(pack) / rate[mode]
         if mode == "compiled":
             shapes[run.shape_id] = COMPILE_S + COMPILE_S_PER_LAYER * (run.size("depth") or 1)
     share = (seconds + sum(shapes.values())) / max(1, at_once(packs, settings))
@@ -116,12 +145,12 @@ def _native(experiment: Experiment) -> bool:
     return _ours(experiment) and chosen(experiment.settings.execution.native)
 
 
-def _compile(experiment: Experiment, flops: float) -> bool:
-    """Whether compiling comes back over `flops` trained by one process."""
+def _compile(experiment: Experiment, cost: float) -> bool:
+    """Whether compiling comes back over the FLOPs that one process trains."""
     run, execution = experiment.run, experiment.settings.execution
     if execution.compile != "auto":
         return execution.compile == "on"
     if compiler() is None or _ours(experiment):  # a compiler that failed ours is not asked again
         return False
-    saved = flops / EAGER_FLOPS - flops / COMPILED_FLOPS
+    saved = cost / EAGER_FLOPS - cost / COMPILED_FLOPS
     return saved > COMPILE_S + COMPILE_S_PER_LAYER * (run.size("depth") or 1)

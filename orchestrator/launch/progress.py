@@ -10,9 +10,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
-from orchestrator.cost import train_flops
 from orchestrator.durations import duration
 from orchestrator.launch.pace import Pace
+from orchestrator.launch.price import flops
 from orchestrator.records.attempts import attempts, results
 from orchestrator.records.packs import Pack
 from orchestrator.records.store import Store, read_json
@@ -29,8 +29,7 @@ class Progress:
     def __init__(self, store: Store, packs: list[Pack]) -> None:
         self.store = store
         self.packs = {p.pack_id: p for p in packs}
-        self.flops = {p.pack_id: train_flops(p.first) for p in packs}
-        self.steps = {p.pack_id: p.first.budget.steps for p in packs}
+        self.flops = {p.pack_id: flops(p) for p in packs}
         self.complete: set[str] = set()
         self.total = sum(len(p.run_ids) for p in packs)
         self.console = Console(stderr=True)
@@ -61,22 +60,20 @@ class Progress:
             members = len(pack.run_ids)
             if pack_id in self.complete:
                 done += members
-                share += members * self.flops[pack_id]
+                share += self.flops[pack_id]
                 continue
             tries = attempts(self.store, pack_id)
             finished = len(results(tries))
             if finished == members:
                 self.complete.add(pack_id)
-            partial = 0.0
+            part = finished / members
             if tries and finished < members:
                 state = read_json(tries[-1].progress) or {}
                 compiling |= state.get("step") == 0
-                partial = state.get("members", 0) * state.get("step", 0) / self.steps[pack_id]
-                if state.get("step") == self.steps[pack_id]:
-                    partial = 0.0  # counted among the finished
+                part = state.get("share", part)
             done += finished
-            share += (finished + partial) * self.flops[pack_id]
-        whole = sum(len(p.run_ids) * self.flops[i] for i, p in self.packs.items())
+            share += part * self.flops[pack_id]
+        whole = sum(self.flops.values())
         # whoever only waits for others has no packs to watch
         left_s = self.pace.left_s(share / whole if whole else 0.0, after_s=FIRST_S)
         left = "" if left_s is None else f"{duration(left_s)} left"

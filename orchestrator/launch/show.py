@@ -14,6 +14,7 @@ from orchestrator.durations import duration
 from orchestrator.launch.launcher import launcher
 from orchestrator.launch.packs import at_once, estimate_s, mode_of
 from orchestrator.launch.plan import Plan
+from orchestrator.launch.price import steps
 from orchestrator.launch.state import DONE, UNDER_WAY
 from orchestrator.launch.status import SweepStatus
 from orchestrator.records.attempts import attempts, results
@@ -44,6 +45,7 @@ def plan_json(plans: list[Plan]) -> dict[str, Any]:
             for pack in plan.launch
         ],
         "flops": sum(train_flops(r) for r in plan.to_train),
+        "steps": dict(zip(("alone", "to_train"), _steps(plan), strict=True)),
         "trained_by_other_code": plan.other_code,
         "packs_half_trained_by_other_code": plan.restarted,
         "changed": plan.changed,
@@ -99,10 +101,21 @@ def plan_lines(plan: Plan, store: Store, console: Console | None = None) -> None
     flops = sum(train_flops(r) for r in plan.to_train)
     say(f"to train: {len(plan.to_train)} runs in {len(plan.launch)} packs ({packs}),"
         f" {flops:.3g} FLOPs")  # fmt: skip
+    alone, together = _steps(plan)
+    if together < alone:
+        say(f"lengths share their beginnings: {together:,} steps instead of {alone:,}"
+            f" ({together / alone:.0%})")  # fmt: skip
     seconds, measured = estimate_s(store, plan.launch, plan.settings)
     source = "measured here" if measured else "nothing measured here: run `orchestrator bench`"
     where = launcher(plan.settings).describe(at_once(plan.launch, plan.settings))
     say(f"about {duration(seconds)} {where} ({source})")
+
+
+def _steps(plan: Plan) -> tuple[int, int]:
+    """Optimiser steps of what would train: each run alone, and what they take together."""
+    wanted = {run.run_id for run in plan.to_train}
+    each = [steps(pack, wanted) for pack in plan.launch]
+    return sum(alone for alone, _ in each), sum(together for _, together in each)
 
 
 def status_json(states: list[SweepStatus]) -> list[dict[str, Any]]:

@@ -15,9 +15,9 @@ import uuid
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from orchestrator.cost import train_flops
 from orchestrator.errors import UserError
 from orchestrator.launch.policy import out_of_memory
+from orchestrator.launch.price import flops
 from orchestrator.launch.progress import Progress
 from orchestrator.launch.sbatch import max_array_size, options, refused, require
 from orchestrator.launch.state import under_way
@@ -138,7 +138,7 @@ def _open(store: Store, pack: Pack, held: dict[str, Holder]) -> bool:
 
 def balanced(packs: list[Pack], jobs: int) -> list[list[str]]:
     """Pack ids shared out over at most `jobs` jobs: the dearest first, each to the least laden."""
-    priced = sorted(((_price(p), p.pack_id) for p in packs), reverse=True)
+    priced = sorted(((flops(p), p.pack_id) for p in packs), reverse=True)
     shares: list[list[str]] = [[] for _ in range(min(jobs, len(packs)))]
     load = [(0.0, i) for i in range(len(shares))]
     for price, pack_id in priced:
@@ -146,11 +146,6 @@ def balanced(packs: list[Pack], jobs: int) -> list[list[str]]:
         shares[i].append(pack_id)
         heapq.heappush(load, (least + price, i))
     return shares
-
-
-def _price(pack: Pack) -> float:
-    """FLOPs of a pack: its runs have one shape, and so one price."""
-    return train_flops(pack.first) * len(pack.run_ids)
 
 
 def _submit(

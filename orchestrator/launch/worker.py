@@ -154,7 +154,8 @@ class _Heartbeat:
 
     def __init__(self, attempt: Attempt, pack: Pack) -> None:
         self.attempt, self.runs = attempt, len(pack.run_ids)
-        self.steps = pack.data["base"]["budget"]["steps"]
+        self.by_length = [run.budget.steps for run in pack.by_length]
+        self.models = pack.models
         self.device = ""
         self.state: dict = {"step": 0, "first": 0, "runs": self.runs}
         self.pace = Pace()
@@ -165,12 +166,11 @@ class _Heartbeat:
         self.thread = threading.Thread(target=self._beat, daemon=True)
         self.thread.start()
 
-    def report(self, slots, step: int) -> None:
+    def report(self, slots, step: int, share: float) -> None:
         self.moved = time.monotonic()
-        share = (slots.first + len(slots.members) * step / self.steps) / self.runs
         self.state = {
             "first": slots.first, "members": len(slots.members), "step": step,
-            "runs": self.runs, "device": self.device, "left_s": self.pace.left_s(share),
+            "steps": self.by_length[slots.first // self.models], "share": share, "runs": self.runs, "device": self.device, "left_s": self.pace.left_s(share),
         }  # fmt: skip
         if time.monotonic() - self.written > 0.5:
             self._write()

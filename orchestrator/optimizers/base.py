@@ -23,6 +23,13 @@ RATE = {"per_run": True, "scheduled": True}
 """The same of a learning rate: the schedule's factor multiplies it at each step."""
 
 
+RESOLVED = {"label": True, "resolved": True}
+"""Metadata of a field that is another way to say one, into which it is resolved."""
+LENGTH = {"length": True}
+"""Metadata of a field that only says how long a run is, how its rate goes on, or when it is looked at:
+runs that differ in such fields alone may share their beginning (orchestrator.trunks)."""
+
+
 @dataclass(frozen=True)
 class Optim:
     """Learning rate, decay, gradient clipping and schedule.
@@ -42,12 +49,16 @@ class Optim:
     """Largest global gradient norm; null: none."""
     warmup: int = 20
     """Steps of linear warm-up."""
-    schedule: Literal["cosine", "constant", "constant_decay"] = "cosine"
+    schedule: Literal["cosine", "constant", "constant_decay"] = field(
+        default="cosine", metadata=LENGTH
+    )
     """After warm-up: cosine to `final`; constant; or constant and, over the last
     `decay_fraction` of the steps, linear to `final`."""
-    decay_fraction: float = 0.2
+    decay_fraction: float = field(default=0.2, metadata=LENGTH)
     """Share of the steps, at the end, over which `constant_decay` decays."""
-    final: float = 0.1
+    decay_steps: int | None = field(default=None, metadata=RESOLVED)
+    """The same in steps, in place of decay_fraction."""
+    final: float = field(default=0.1, metadata=LENGTH)
     """Last learning rate over the peak."""
 
     def __post_init__(self) -> None:
@@ -58,6 +69,10 @@ class Optim:
             "must be above 0, or null",
         )  # fmt: skip
         require(self.warmup >= 0, "optim.warmup", self.warmup, "must be 0 or more steps")
+        require(
+            self.decay_steps is None or self.decay_steps >= 0, "optim.decay_steps", self.decay_steps,
+            "must be 0 or more steps",
+        )  # fmt: skip
         for name in ("decay_fraction", "final"):
             value = getattr(self, name)
             require(0 <= value <= 1, f"optim.{name}", value, "must be in [0, 1]")

@@ -42,6 +42,9 @@ class Frozen:
     """CPU threads."""
     width: int
     """Runs a call of the step; the last slice is padded with copies of its last member."""
+    lengths: int = 1
+    """Lengths in which each of its models is trained. They share their beginnings (orchestrator.trunks),
+    and the members of each length follow those of the one before, in one order."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +106,16 @@ class Pack:
         Raises: UserError where a part can't be imported, or takes other settings than on record.
         """
         return run_config(self.config(member))
+
+    @property
+    def models(self) -> int:
+        """How many runs it has of each length."""
+        return len(self.run_ids) // self.frozen.lengths
+
+    @cached_property
+    def by_length(self) -> list[RunConfig]:
+        """One run of each length, for what its other runs share: their steps and price."""
+        return [self._recorded(i) for i in range(0, len(self.run_ids), self.models)]
 
     @cached_property
     def first(self) -> RunConfig:

@@ -124,11 +124,11 @@ def run_row(row: dict[str, Any], slot: int) -> tuple[int, dict[str, Any]] | None
 def pack_row(row: dict[str, Any], pack: Pack) -> tuple[int, dict[str, Any]]:
     """(step, metrics) of a pack as a whole: mean, least and most over the slice's runs.
 
-    A pack trains its slices one after the other: steps and tokens go on counting.
+    A pack trains its slices one after the other, each in all of its lengths: steps and tokens go on
+    counting.
     """
-    before = row["first"] // pack.frozen.width
-    run = pack.first
-    out: dict[str, Any] = {"tokens": row["tokens"] + before * tokens_per_step(run) * _steps(pack)}
+    before = _steps_before(pack, row["first"])
+    out: dict[str, Any] = {"tokens": row["tokens"] + before * tokens_per_step(pack.first)}
     for key, values in row.items():
         if key in NOT_METRICS or not isinstance(values, list):
             continue
@@ -136,7 +136,7 @@ def pack_row(row: dict[str, Any], pack: Pack) -> tuple[int, dict[str, Any]]:
         if numbers:
             out[key] = statistics.fmean(numbers)
             out[f"{key}_least"], out[f"{key}_most"] = min(numbers), max(numbers)
-    return before * _steps(pack) + row["step"], out
+    return before + row["step"], out
 
 
 def run_ending(result: dict[str, Any]) -> Ending:
@@ -182,8 +182,11 @@ def _config(pack: Pack, run: RunConfig, arm: str, seed: int, sweep: str) -> dict
     return {k: v for k, v in out.items() if v is not None}
 
 
-def _steps(pack: Pack) -> int:
-    return pack.first.budget.steps
+def _steps_before(pack: Pack, slot: int) -> int:
+    """Steps of the slices that stand before the one that begins at a slot."""
+    length, place = divmod(slot, pack.models)
+    steps = [run.budget.steps for run in pack.by_length]
+    return place // pack.frozen.width * sum(steps) + sum(steps[:length])
 
 
 def _flatten(out: dict[str, Any], key: str, value: Any) -> None:

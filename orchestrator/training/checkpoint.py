@@ -1,4 +1,4 @@
-"""Checkpoints from which a slice goes on bit for bit: all of its state, no pickle of ours.
+"""Checkpoints from which training goes on bit for bit: all of its state, no pickle of ours.
 
 An attempt keeps the last two. One that can't be read, or holds other bytes than were written, is
 set aside and named, and the one before it counts.
@@ -7,7 +7,7 @@ set aside and named, and the one before it counts.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,11 @@ from orchestrator.records.sealed import Damaged, require_whole_zip
 from orchestrator.training.slices import SliceState
 
 
-def save(fabric: Fabric, attempt: Attempt, index: int, state: SliceState, code: str) -> None:
-    """Write the state of slice number `index`, whole or not at all; the one before is kept."""
-    content = {"slice": index, "code": code, "state": vars(state)}
+def save(
+    fabric: Fabric, attempt: Attempt, chunk: int, states: Sequence[SliceState], code: str
+) -> None:
+    """Write the states of a chunk, whole or not at all; the checkpoint before is kept."""
+    content = {"chunk": chunk, "code": code, "states": [vars(state) for state in states]}
     write_whole(fabric, attempt.checkpoint, content, attempt.earlier_checkpoint)
 
 
@@ -56,7 +58,7 @@ def write_whole(
 
 
 def usable(paths: Iterable[Path], code: str) -> Iterator[dict[str, Any]]:
-    """The contents of those checkpoints that are whole and of this code: slice, code, state."""
+    """The contents of those checkpoints that are whole and of this code: chunk, code, states."""
     for path in paths:
         try:
             content = load_whole(path)
@@ -85,11 +87,9 @@ def load_whole(path: Path) -> dict[str, Any]:
     return content
 
 
-def restore(content: dict[str, Any], state: SliceState) -> None:
-    """Put a checkpoint's values into a freshly started slice, on its device."""
-    device = state.params.device
-    for name, value in content["state"].items():
-        setattr(state, name, _on(device, value))
+def states(content: dict[str, Any], device: torch.device) -> list[SliceState]:
+    """A checkpoint's states, on the device."""
+    return [SliceState(**_on(device, values)) for values in content["states"]]
 
 
 def _on(device: torch.device, value: Any) -> Any:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -110,9 +111,8 @@ class Native:
              tensors.hyper["lr"], tensors.hyper["weight_decay"], tensors.clip, tokens.contiguous(),
              targets.contiguous(), seen, number, factor, o.beta1, o.beta2, o.eps, loss, norm),
         )  # fmt: skip
-        total = loss.double().sum(1)
-        state.loss_sum += total
-        state.loss_since += total
+        state.loss_sum.copy_(_added(state.loss_sum, loss))
+        state.loss_since.copy_(_added(state.loss_since, loss))
         return norm
 
     def evaluate(
@@ -136,6 +136,14 @@ class Native:
         wrong = getattr(self.library, name)(ctypes.byref(s), *words)
         if wrong:
             raise ValueError(f"{name}: {wrong.decode()}")
+
+
+def _added(total: Tensor, loss_WC: Tensor) -> Tensor:
+    """Sums (..., W) with losses added one step after the other: how many steps come at a time does not
+    show in the last bits."""
+    each = loss_WC.double().expand(*total.shape, -1)
+    terms = torch.cat((total.unsqueeze(-1), each), -1)
+    return torch.from_numpy(np.add.accumulate(terms.numpy(), axis=-1)[..., -1])
 
 
 def _argument(name: str, kind: type, axes: str | None, x: Tensor | float, known: dict[str, int]):

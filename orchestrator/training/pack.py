@@ -31,13 +31,14 @@ from orchestrator.settings import Execution
 from orchestrator.training import checkpoint
 from orchestrator.training.compiled import Compiled
 from orchestrator.training.data import curve_batches, evaluation_batches, training_batches
-from orchestrator.training.measure import evaluation_row, result_rows
+from orchestrator.training.measure import Found, evaluated, evaluation_row, result_rows
 from orchestrator.training.measures import Measures
 from orchestrator.training.memory import InParts
 from orchestrator.training.native import Native
 from orchestrator.training.schedule import evaluation_steps, learning_rate_factor
-from orchestrator.training.slices import SliceState, Slots, slots_of, start, stepwise
+from orchestrator.training.slices import SliceState, Slots, chunks_of, start, stepwise
 from orchestrator.training.step import EVALUATE_SHARED, STEP_SHARED, Core, RunTensors, over_runs
+from orchestrator.trunks import shared, steps_to_train
 
 CHUNK = 32
 """Most optimiser steps between two looks at the clock."""
@@ -92,14 +93,14 @@ class Functions:
 _made: dict[tuple, Functions] = {}
 
 
-def functions(pack: Pack, run: RunConfig, device: torch.device) -> Functions:
-    """How a slice of a pack's runs, of which `run` is one, is trained and evaluated.
+def functions(pack: Pack, runs: list[RunConfig], device: torch.device) -> Functions:
+    """How a slice of a pack's runs is trained and evaluated. runs: one of each length.
 
     Those of a process's last shape are kept: packs of one shape compile once.
     """
-    frozen = pack.frozen
+    frozen, run = pack.frozen, runs[0]
     native = frozen.native and device.type == "cpu" and serves(run)
-    often = frozen.compile and _evaluates_often(run, len(pack.run_ids))
+    often = frozen.compile and _evaluates_often(runs, pack.models)
     key = (run.shape_id, frozen.width, frozen.compile, frozen.native, often, str(device))
     if key not in _made:
         _made.clear()
@@ -123,18 +124,19 @@ def functions(pack: Pack, run: RunConfig, device: torch.device) -> Functions:
     return _made[key]
 
 
-def _evaluates_often(run: RunConfig, members: int) -> bool:
+def _evaluates_often(runs: list[RunConfig], models: int) -> bool:
     """Whether a pack's evaluations pay for their own compilation, which grows with depth too."""
-    budget = run.budget
-    before = (len(evaluation_steps(budget)) - 1) * (budget.curve_sequences or budget.eval_sequences)
-    sequences = members * (before + budget.eval_sequences)
+    run, budget = runs[0], runs[0].budget
+    before = sum(len(evaluation_steps(r.budget)) - 1 for r in runs)
+    sequences = before * (budget.curve_sequences or budget.eval_sequences)
+    sequences = models * (sequences + len(runs) * budget.eval_sequences)
     return sequences * forward_flops(run) / (run.size("depth") or 1) > EVALUATION_FLOPS
 
 
-def _seeds(runs: list[RunConfig], width: int) -> list[list[int]]:
-    """Distinct seed_data of each slice, filled up to as many as any of them has: the compiled
+def _seeds(runs: list[RunConfig], chunks: list[list[Slots]]) -> list[list[int]]:
+    """Distinct seed_data of each chunk, filled up to as many as any of them has: the compiled
     step sees one shape."""
-    each = [sorted({runs[i].seed_data for i in s.members}) for s in slots_of(len(runs), width)]
+    each = [sorted({runs[i].seed_data for i in chunk[0].members}) for chunk in chunks]
     most = max(map(len, each))
     return [seeds + seeds[-1:] * (most - len(seeds)) for seeds in each]
 
@@ -142,13 +144,13 @@ def _seeds(runs: list[RunConfig], width: int) -> list[list[int]]:
 class PackTrainer:
     """Trains one pack for one attempt.
 
-    `report(slots, step)` is called at every look at the clock; `stopping()` says whether
-    to checkpoint and stop.
+    `report(slots, step, share)` is called at every look at the clock, with the share of the pack that is
+    trained; `stopping()` says whether to checkpoint and stop.
     """
 
     def __init__(
         self, pack: Pack, attempt: Attempt, execution: Execution,
-        report: Callable[[Slots, int], None], stopping: Callable[[], bool],
+        report: Callable[[Slots, int, float], None], stopping: Callable[[], bool],
     ) -> None:  # fmt: skip
         self.pack, self.attempt, self.execution = pack, attempt, execution
         self.report, self.stopping = report, stopping
@@ -159,97 +161,169 @@ class PackTrainer:
                 f"pack {pack.pack_id} was frozen before a change ({changes}): "
                 "submit again to plan its runs anew"
             )
-        self.shape = self.runs[0]
+        self.lengths = self.runs[:: pack.models]
+        """A run of each length, in the order of training."""
+        self.chunks = chunks_of(pack.models, pack.frozen.width, pack.frozen.lengths)
         torch.set_num_threads(pack.frozen.threads)
         torch.set_flush_denormal(True)  # denormal moments cost 10-100 times a normal product
-        self.fabric = make_fabric(execution, self.shape.precision)
-        made = functions(pack, self.shape, self.fabric.device)
+        self.fabric = make_fabric(execution, self.runs[0].precision)
+        made = functions(pack, self.lengths, self.fabric.device)
         self.core, self.advance, self.evaluate = made.core, made.advance, made.evaluate
         self.measures = made.measures
-        self.batches = evaluation_batches(self.shape, self.fabric.device)
-        self.seeds = _seeds(self.runs, pack.frozen.width)
+        self.batches = evaluation_batches(self.runs[0], self.fabric.device)
+        self.seeds = _seeds(self.runs, self.chunks)
+        self.saved = time.monotonic()
 
     def train(self, finished: set[str], resume: list[Path]) -> None:
-        """Train every slice that has an unfinished run.
+        """Train every chunk that has an unfinished run.
 
         `resume`: earlier checkpoints, the latest first; the first that can be used is.
         Raises: Stopped when asked to stop, its state saved; Superseded.
         """
-        open_slices = {
-            slots.index: slots
-            for slots in slots_of(len(self.runs), self.pack.frozen.width)
-            if not all(self.runs[i].run_id in finished for i in slots.members)
-        }
+        unfinished = {
+            number: pending for number, chunk in enumerate(self.chunks)
+            if (pending := [k for k, slots in enumerate(chunk)
+                            if not all(self.runs[i].run_id in finished for i in slots.members)])
+        }  # fmt: skip
         found = checkpoint.usable(resume, code_version())
-        content = next((c for c in found if c["slice"] in open_slices), None)
-        for index, slots in open_slices.items():
-            if is_committed(self.attempt, index):
-                continue  # by an owner that was taken for dead, in the meantime
-            state, tensors = start(self.core, self.runs, slots)
-            if content is not None and content["slice"] == index:
-                checkpoint.restore(content, state)
-                append_lines(self.attempt.curves, state.rows)
-            self._train_slice(state, tensors, slots)
-            self._commit(state, slots, finished)
+        content = next((c for c in found if c["chunk"] in unfinished), None)
+        for number, pending in unfinished.items():
+            states = []
+            if content is not None and content["chunk"] == number:
+                states = checkpoint.states(content, self.core.device)
+            self._train_chunk(number, pending, states, finished)
 
-    def _train_slice(self, state: SliceState, tensors: RunTensors, slots: Slots) -> None:
-        steps = self.shape.budget.steps
-        targets = [s for s in evaluation_steps(self.shape.budget) if s > state.evaluated]
-        saved = time.monotonic()
-        for target in targets:
+    def _train_chunk(
+        self, number: int, pending: list[int], states: list[SliceState], finished: set[str]
+    ) -> None:
+        """Train the models of a chunk to each `pending` length.
+
+        `states`: of an earlier attempt, to go on from.
+        """
+        chunk = self.chunks[number]
+        fresh, tensors = start(self.core, self.runs, chunk[0], pending)
+        for place, length in enumerate(pending):
+            if is_committed(self.attempt, chunk[length].index):
+                continue  # by an owner that was taken for dead, in the meantime
+            later = pending[place + 1 :]
+            state = self._latest(states, length)
+            if state is None:
+                if fresh is None:
+                    fresh, _ = start(self.core, self.runs, chunk[0], pending[place:])
+                state, fresh = fresh, None
+            states = self._needed([*states, state], state.step, length, later)
+            if any(kept is state for kept in states):
+                state = state.copied()
+            state.length = length
+            # what it has in common with lengths before it was measured, and not written down, as theirs
+            append_lines(self.attempt.curves, state.rows[length])
+            self._train_length(number, state, tensors, states, later)
+            self._commit(state, chunk[length], finished)
+
+    def _train_length(
+        self, number: int, state: SliceState, tensors: RunTensors, kept: list[SliceState],
+        later: list[int],
+    ) -> None:  # fmt: skip
+        """Train a state to the end of its length; a copy is added to `kept` wherever the course of a
+        later one leaves."""
+        length, slots = state.length, self.chunks[number][state.length]
+        steps = self.lengths[length].budget.steps
+        leaves = {s for k in later if (s := self._shared(length, k)) > state.step}
+        points = {k: {s for s in evaluation_steps(self.lengths[k].budget)
+                      if s <= self._shared(length, k)} for k in (length, *later)}  # fmt: skip
+        stops = leaves.union(*points.values())
+        for target in sorted(s for s in stops if s > state.step):
             while state.step < target:
                 begun = time.monotonic()
-                norm = self._chunk(state, tensors, slots, min(target, state.step + CHUNK))
+                norm = self._chunk(state, tensors, number, min(target, state.step + CHUNK))
                 state.wall_s += time.monotonic() - begun
                 if state.step == target:
-                    self._measure(state, tensors, slots, norm)
-                self.report(slots, state.step)
+                    here = [k for k, at in points.items() if target in at]
+                    self._measure(state, tensors, number, norm, here)
+                    if target in leaves:
+                        kept.append(state.copied())
+                self.report(slots, state.step, self._share(number, length, state.step))
                 stop = self.stopping() and state.step < steps
-                if stop or time.monotonic() - saved > self.execution.checkpoint_s:
-                    self._save(state, slots)
-                    saved = time.monotonic()
+                if stop or time.monotonic() - self.saved > self.execution.checkpoint_s:
+                    self._save([*kept, state], number)
                 if stop:
                     raise Stopped
         if self.execution.keep_weights:
             self._keep(state, slots)
 
+    def _shared(self, one: int, other: int) -> int:
+        """Steps that two lengths have in common."""
+        return shared(self.lengths[one], self.lengths[other])
+
+    def _latest(self, states: list[SliceState], length: int) -> SliceState | None:
+        """Of the states, the one from which a length has least to go; None: from the beginning."""
+        fit = [s for s in states
+               if length in s.carried and s.step <= self._shared(s.length, length)]  # fmt: skip
+        return max(fit, key=lambda s: s.step, default=None)
+
+    def _needed(
+        self, states: list[SliceState], step: int, length: int, later: list[int]
+    ) -> list[SliceState]:
+        """Those from which a later length will go on, while `length` is trained from `step`: the others
+        will leave that one further on."""
+        wanted = [self._latest(states, k) for k in later if self._shared(length, k) <= step]
+        return [s for s in states if any(s is w for w in wanted)]
+
+    def _share(self, number: int, length: int, step: int) -> float:
+        """Share of the pack that is trained, where a chunk has come to a step of a length."""
+        before = self.lengths[:length]
+        done = steps_to_train(before) + step
+        done -= min(step, self._shared(length - 1, length)) if before else 0
+        first, members = self.chunks[number][0].first, len(self.chunks[number][0].members)
+        whole = steps_to_train(self.lengths)
+        return (first * whole + members * done) / (self.pack.models * whole)
+
     def _commit(self, state: SliceState, slots: Slots, finished: set[str]) -> None:
         """Commit a slice's results, but for runs that had one already. Raises: Superseded."""
-        rows = [r for r in result_rows(state, self.runs, slots) if r["run_id"] not in finished]
-        commit(self.attempt, slots.index, rows, state.rows, device_name(self.fabric.device))
+        length = state.length
+        rows = result_rows(state, length, self.runs, slots)
+        rows = [r for r in rows if r["run_id"] not in finished]
+        device = device_name(self.fabric.device)
+        commit(self.attempt, slots.index, rows, state.rows[length], device)
         if self.attempt.superseded():
             raise Superseded
 
     def _measure(
-        self, state: SliceState, tensors: RunTensors, slots: Slots, norm: torch.Tensor
-    ) -> None:
+        self, state: SliceState, tensors: RunTensors, number: int, norm: torch.Tensor,
+        lengths: list[int],
+    ) -> None:  # fmt: skip
+        """Evaluate a state for these lengths, at the end of one on all of its sequences."""
         begun = time.monotonic()
-        last = state.step == self.shape.budget.steps
-        batches = self.batches if last else self.batches[: curve_batches(self.shape)]
-        measured = self.measures(state.params, tensors.taps, self.batches)
-        row = evaluation_row(
-            self.core, self.evaluate, state, tensors.taps, batches, norm, measured, self.runs, slots
-        )
-        state.rows.append(row)
-        state.loss_since.zero_()
-        state.evaluated = state.step
-        append_lines(self.attempt.curves, [row])
+        found: dict[int, Found] = {}
+        for k in lengths:
+            last = state.step == self.lengths[k].budget.steps
+            few = len(self.batches) if last else curve_batches(self.runs[0])
+            if few not in found:
+                found[few] = evaluated(
+                    self.evaluate, self.measures, state, tensors.taps, self.batches, few
+                )
+            slots = self.chunks[number][k]
+            row = evaluation_row(self.core, state, k, found[few], norm, self.runs, slots)
+            state.rows[k].append(row)
+            state.loss_since[k].zero_()
+            if k == state.length:
+                append_lines(self.attempt.curves, [row])
         state.wall_s += time.monotonic() - begun
 
     def _chunk(
-        self, state: SliceState, tensors: RunTensors, slots: Slots, until: int
+        self, state: SliceState, tensors: RunTensors, number: int, until: int
     ) -> torch.Tensor:
         """Optimiser steps up to `until`; returns the last step's gradient norms (W,)."""
         device, dtype = self.core.device, self.core.dtype
         numbers = range(state.step + 1, until + 1)
-        seeds = self.seeds[slots.index]
-        seen = torch.tensor([seeds.index(self.runs[i].seed_data) for i in slots.padded])
+        run, seeds = self.lengths[state.length], self.seeds[number]
+        padded = self.chunks[number][0].padded
+        seen = torch.tensor([seeds.index(self.runs[i].seed_data) for i in padded])
         tokens, targets = training_batches(
-            self.shape, torch.tensor(seeds, device=device), torch.tensor(numbers, device=device)
+            run, torch.tensor(seeds, device=device), torch.tensor(numbers, device=device)
         )
         seen = seen.to(device)
-        budget, optim = self.shape.budget, self.shape.optim
-        factors = [learning_rate_factor(n, budget.steps, optim) for n in numbers]
+        factors = [learning_rate_factor(n, run.budget.steps, run.optim) for n in numbers]
         number_C = torch.tensor(numbers, dtype=dtype, device=device)
         factor_C = torch.tensor(factors, dtype=dtype, device=device)
         with self.fabric.autocast():
@@ -257,11 +331,12 @@ class PackTrainer:
         state.step = until
         return norm
 
-    def _save(self, state: SliceState, slots: Slots) -> None:
+    def _save(self, states: list[SliceState], number: int) -> None:
         """Write a checkpoint. Raises: Superseded, where it is of no more use."""
         if self.attempt.superseded():
             raise Superseded
-        checkpoint.save(self.fabric, self.attempt, slots.index, state, code_version())
+        checkpoint.save(self.fabric, self.attempt, number, states, code_version())
+        self.saved = time.monotonic()
 
     def _keep(self, state: SliceState, slots: Slots) -> None:
         """Final parameters (members, P) and their names and shapes, for forensics."""

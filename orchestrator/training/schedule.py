@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from orchestrator.config import Budget
+from orchestrator.errors import UserError
 from orchestrator.optimizers import Optim
 
 
@@ -21,6 +22,16 @@ def learning_rate_factor(step: int, steps: int, optim: Optim) -> float:
     decay = round(steps * optim.decay_fraction)
     left = steps - step
     return 1.0 if left >= decay else optim.final + (1 - optim.final) * left / decay
+
+
+def require_apart(budget: Budget, optim: Optim) -> None:
+    """Raises: UserError where the cooldown begins before the warm-up has ended."""
+    decay = round(budget.steps * optim.decay_fraction)
+    if optim.schedule == "constant_decay" and optim.warmup + decay > budget.steps:
+        raise UserError(
+            f"optim.warmup={optim.warmup}: with a cooldown of {decay} steps there are more than "
+            f"budget.steps={budget.steps}; shorten one of them (optim.warmup, optim.decay_fraction)"
+        )
 
 
 def evaluation_steps(budget: Budget) -> list[int]:

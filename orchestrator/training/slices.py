@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -34,16 +34,27 @@ class Slots:
 
 
 def slots_of(members: int, width: int) -> list[Slots]:
-    """The slices of a pack, in order."""
+    """The slices of a pack of one length, in order."""
+    return [slots for (slots,) in chunks_of(members, width, 1)]
+
+
+def chunks_of(models: int, width: int, lengths: int) -> list[list[Slots]]:
+    """The slices of a pack, those of the same models in their lengths together."""
+    firsts = range(0, models, width)
     return [
-        Slots(i, first, min(first + width, members), width)
-        for i, first in enumerate(range(0, members, width))
-    ]
+        [Slots(k * len(firsts) + i, k * models + first, k * models + min(first + width, models), width)
+         for k in range(lengths)]
+        for i, first in enumerate(firsts)
+    ]  # fmt: skip
 
 
 @dataclass
 class SliceState:
-    """All of a slice that changes as it trains; a checkpoint is exactly this."""
+    """All of a slice that changes as it trains; a checkpoint is exactly this, of each that is kept.
+
+    It is on the way to one length of its models, and carries what others that have taken the same steps
+    so far have measured on theirs.
+    """
 
     params: Tensor
     """(W, P)"""
@@ -52,19 +63,38 @@ class SliceState:
     loss_sum: Tensor
     """(W,) float64: training loss summed over steps; not finite once a run has diverged."""
     loss_since: Tensor
-    """(W,) float64: the same since the last evaluation."""
+    """(lengths, W) float64: the same since the last evaluation of each length."""
     step: int = 0
     """Optimiser steps done."""
-    evaluated: int = 0
-    """Step of the last evaluation."""
     wall_s: float = 0.0
     """Seconds trained, over all attempts."""
-    rows: list[dict[str, Any]] = field(default_factory=list)
-    """Evaluations so far."""
+    length: int = 0
+    """Number of the length that it is on the way to."""
+    carried: list[int] = field(default_factory=lambda: [0])
+    """Numbers of the lengths whose evaluations it has."""
+    rows: list[list[dict[str, Any]]] = field(default_factory=lambda: [[]])
+    """The evaluations so far of each length."""
+
+    def copied(self) -> SliceState:
+        """One that goes its own way from here."""
+        tensors = {
+            "params": self.params.clone(), "optim": {n: x.clone() for n, x in self.optim.items()},
+            "loss_sum": self.loss_sum.clone(), "loss_since": self.loss_since.clone(),
+        }  # fmt: skip
+        return replace(
+            self, **tensors, carried=list(self.carried), rows=[list(r) for r in self.rows]
+        )
+
+    def evaluated(self, length: int) -> int:
+        """Step of the last evaluation of a length."""
+        return self.rows[length][-1]["step"] if self.rows[length] else 0
 
 
-def start(core: Core, runs: list[RunConfig], slots: Slots) -> tuple[SliceState, RunTensors]:
-    """A slice's state before the first step, and the tensors of its runs, on the device."""
+def start(
+    core: Core, runs: list[RunConfig], slots: Slots, lengths: Sequence[int] = (0,)
+) -> tuple[SliceState, RunTensors]:
+    """A slice's state before the first step, to carry some `lengths`, and the tensors of its runs, on
+    the device."""
     each = {i: core.init(runs[i]) for i in slots.members}
 
     def stacked(of: Callable[[RunTensors], Tensor]) -> Tensor:
@@ -77,7 +107,11 @@ def start(core: Core, runs: list[RunConfig], slots: Slots) -> tuple[SliceState, 
     state = torch.vmap(lambda params_P: core.optim.init(params_P, core.sizes))(tensors.params)
     sums = torch.zeros(slots.width, dtype=torch.float64, device=core.device)
     optim = {n: state[n].contiguous() for n in core.state}
-    return SliceState(tensors.params, optim, sums, sums.clone()), tensors
+    empty = SliceState(
+        tensors.params, optim, sums, sums.repeat(max(lengths) + 1, 1), carried=list(lengths),
+        rows=[[] for _ in range(max(lengths) + 1)],
+    )  # fmt: skip
+    return empty, tensors
 
 
 def stepwise(step: Callable[..., tuple[Tensor, ...]]) -> Callable[..., Tensor]:

@@ -58,7 +58,7 @@ def trained(root: Path, runs: list[RunConfig], native: bool, width: int = 2, sto
         tries.append(claim(store, pack.pack_id, {"code_version": "test"}))
         execution = Execution(device="cpu", keep_weights=True)
         trainer = PackTrainer(
-            pack, tries[-1], execution, lambda _, step: steps.__setitem__(0, step), stopping
+            pack, tries[-1], execution, lambda _, step, share: steps.__setitem__(0, step), stopping
         )
         try:
             trainer.train(set(results(tries[:-1])), saved(tries[:-1]))

@@ -1,0 +1,180 @@
+"""Runs of several lengths that share their beginning: what is shared, and bit for bit as alone."""
+
+import random
+from dataclasses import replace
+from itertools import product
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from orchestrator.config import Budget, Model, Momentum, RunConfig
+from orchestrator.launch.experiment import Experiment
+from orchestrator.launch.packs import by_trunk
+from orchestrator.optimizers.adamw import AdamW
+from orchestrator.records.attempts import claim, end, results
+from orchestrator.records.packs import Frozen, freeze, new_pack
+from orchestrator.records.store import Store, read_lines
+from orchestrator.settings import Execution
+from orchestrator.settings import settings as lab_settings
+from orchestrator.tasks.recall import Recall
+from orchestrator.training.checkpoint import saved
+from orchestrator.training.pack import PackTrainer, Stopped
+from orchestrator.training.schedule import learning_rate_factor
+from orchestrator.trunks import in_order, shared, steps_to_train
+
+TASK = Recall(pairs=3, queries=3, keys=6, values=6)
+
+
+def a_run(steps: int, seed: int = 0, gamma: float = 0.4, **changes) -> RunConfig:
+    budget = {"evals": 4, "spacing": "log", "eval_steps": None}
+    optim = {"schedule": "constant_decay", "warmup": 3, "decay_fraction": 0.25, "final": 0.1}
+    budget |= {k: changes.pop(k) for k in list(changes) if k in budget}
+    return RunConfig(
+        TASK, Model(depth=1, width=16, heads=1, momentum=Momentum(gamma=gamma)),
+        AdamW(**{**optim, **changes}),
+        Budget(steps=steps, batch=8, eval_sequences=32, curve_sequences=16, **budget), seed=seed,
+    )  # fmt: skip
+
+
+def rates(run: RunConfig) -> list[float]:
+    steps = run.budget.steps
+    return [learning_rate_factor(n, steps, run.optim) for n in range(1, steps + 1)]
+
+
+def beginnings(runs: list[RunConfig]) -> int:
+    """Distinct beginnings of runs' courses, one trunk after the other: the least number of steps."""
+    found = set()
+    for run in runs:
+        course = rates(run)
+        found |= {(run.trunk_id, tuple(course[:n])) for n in range(1, len(course) + 1)}
+    return len(found)
+
+
+@st.composite
+def sweeps(draw) -> list[RunConfig]:
+    """A few models in random lengths and courses."""
+    course = st.fixed_dictionaries({
+        "steps": st.integers(1, 30), "warmup": st.sampled_from([0, 2, 5]),
+        "schedule": st.sampled_from(["constant_decay", "constant_decay", "constant", "cosine"]),
+        "decay_fraction": st.sampled_from([0.0, 0.2, 0.25, 0.5, 1.0]),
+        "final": st.sampled_from([0.0, 0.1, 0.5, 1.0]),
+    })  # fmt: skip
+    model = st.fixed_dictionaries({
+        "seed": st.integers(0, 2), "gamma": st.sampled_from([0.0, 0.4]),
+    })  # fmt: skip
+    rows = draw(st.lists(st.tuples(course, model), min_size=1, max_size=14))
+    runs = {r.run_id: r for r in (a_run(**c, **m) for c, m in rows)}
+    return list(runs.values())
+
+
+@settings(max_examples=300, deadline=None)
+@given(sweeps())
+def test_what_is_shared_is_all_that_may_be_and_nothing_else(runs):
+    how = lab_settings({})
+    families = by_trunk([Experiment(r, how) for r in runs])
+    assert sorted(e.run.run_id for f in families for e in f) == sorted(r.run_id for r in runs)
+    planned = sum(steps_to_train([e.run for e in f]) for f in families)
+    assert planned == beginnings(runs)
+    for a, b in product(runs, runs):
+        if a.trunk_id == b.trunk_id:
+            n = shared(a, b)
+            assert rates(a)[:n] == rates(b)[:n]
+            assert n == min(len(rates(a)), len(rates(b))) or rates(a)[n] != rates(b)[n]
+    for family in families:
+        one = [e.run for e in family]
+        assert len({r.trunk_id for r in one}) == 1 and in_order(one) == list(range(len(one)))
+        for i, j in product(range(len(one)), repeat=2):  # what two share, all between them share
+            if i < j:
+                assert shared(one[i], one[j]) == min(
+                    shared(one[k], one[k + 1]) for k in range(i, j)
+                )
+
+
+def trained(root, runs, frozen: Frozen, stops: random.Random | None = None, keep=True):
+    """(result, curve) of each run of one pack, and the steps that were taken; `stops`: interrupted at
+    random, so that checkpoints are written and gone on from."""
+    store, pack = Store(root), new_pack(runs, frozen)
+    freeze(store, pack)
+    tries, taken = [], 0
+
+    class Counted(PackTrainer):
+        def _chunk(self, state, tensors, number, until):
+            nonlocal taken
+            taken += (until - state.step) * len(self.chunks[number][0].members)
+            return super()._chunk(state, tensors, number, until)
+
+    while True:
+        tries.append(claim(store, pack.pack_id, {"code_version": "test"}))
+        stopping = lambda: stops is not None and len(tries) < 40 and stops.random() < 0.2
+        trainer = Counted(
+            pack, tries[-1], Execution(device="cpu", keep_weights=keep, checkpoint_s=1e-9 if stops else 60),
+            lambda *_: None, stopping,
+        )  # fmt: skip
+        try:
+            trainer.train(set(results(tries[:-1])), saved(tries[:-1]))
+            end(tries[-1], "completed")
+            break
+        except Stopped:
+            end(tries[-1], "stopped")
+    found = results(tries)
+    curves = {}
+    for slot, run in enumerate(runs):
+        rows = read_lines(tries[found[run.run_id]["attempt"] - 1].curves)
+        mine = {
+            r["step"]: _of(r, slot) for r in rows if 0 <= slot - r["first"] < len(r["val_loss"])
+        }
+        curves[run.run_id] = [mine[step] for step in sorted(mine)]
+    return {r.run_id: (_lasting(found[r.run_id]), curves[r.run_id]) for r in runs}, taken
+
+
+def _of(row, slot):
+    i = slot - row["first"]
+    keep = ("step", "tokens", "val_loss", "accuracy", "eval_correct", "eval_total", "train_loss",
+            "grad_norm", "lr")  # fmt: skip
+    return {k: row[k][i] if isinstance(row[k], list) else row[k] for k in keep}
+
+
+def _lasting(row):
+    return {k: v for k, v in row.items() if k not in ("wall_s", "attempt")}
+
+
+HOW = {
+    "native": Frozen(False, True, 1, 2), "eager": Frozen(False, False, 1, 2),
+    "compiled": Frozen(True, False, 1, 2),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("how", HOW)
+def test_every_length_is_bit_for_bit_the_run_trained_alone(how, tmp_path):
+    lengths = [{"steps": n} for n in (8, 16, 32)] + [{"steps": 20, "schedule": "constant"}]
+    lengths.append({"steps": 16, "evals": 2})  # the same course, looked at otherwise
+    models = [{"seed": s, "gamma": g} for s in range(2) for g in (0.0, 0.4)][:3]
+    one = [a_run(**lengths[k], **models[0]) for k in range(5)]
+    order = in_order(one)
+    runs = [a_run(**lengths[k], **m) for k in order for m in models]
+    together, taken = trained(tmp_path / "all", runs, replace(HOW[how], lengths=5))
+    assert taken == 3 * steps_to_train([one[k] for k in order]) < 3 * 92
+    for k, length in enumerate(lengths):
+        alone = [a_run(**length, **m) for m in models]
+        found, _ = trained(tmp_path / str(k), alone, HOW[how])
+        assert found == {r.run_id: together[r.run_id] for r in alone}
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_it_goes_on_from_wherever_it_was_stopped(seed, tmp_path):
+    """Random courses, stopped at random in beginnings and in what leaves them."""
+    r = random.Random(seed)
+    courses = [
+        {"steps": r.randint(4, 40), "schedule": r.choice(["constant_decay"] * 3 + ["constant"]),
+             "decay_fraction": r.choice([0.2, 0.5]), "final": r.choice([0.0, 0.1]),
+             "spacing": r.choice(["log", "linear"])}
+        for _ in range(4)
+    ]  # fmt: skip
+    some = list({x.run_id: x for x in (a_run(**c) for c in courses)}.values())
+    some = [some[i] for i in in_order(some)]
+    runs = [replace(x, seed=s, seed_init=None, seed_data=None) for x in some for s in range(3)]
+    frozen = Frozen(False, seed % 2 == 0, 1, 2, len(some))
+    whole, least = trained(tmp_path / "whole", runs, frozen)
+    again, taken = trained(tmp_path / "again", runs, frozen, random.Random(seed))
+    assert again == whole and taken >= least == 3 * steps_to_train(some)
