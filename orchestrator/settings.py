@@ -46,6 +46,9 @@ class Execution:
     than compiling or one evaluation ever takes."""
     keep_weights: bool = False
     """Keep the final parameters of every run."""
+    keep_trunk: bool = False
+    """Keep each model's state before its longest length cools down, so that longer ones that are asked
+    for later go on from there."""
     parts: str | None = None
     """Folder that parts of one's own are imported from, on every node; null: the working folder of
     the submission."""

@@ -15,7 +15,7 @@ from typing import Any
 
 from orchestrator.config import RunConfig
 from orchestrator.optimizers import Optim
-from orchestrator.training.schedule import learning_rate_factor
+from orchestrator.training.schedule import evaluation_steps, learning_rate_factor
 
 _Key = tuple[int, int, Any, float, float]
 
@@ -48,6 +48,27 @@ def length_of(run: RunConfig) -> tuple:
 def shared(one: RunConfig, other: RunConfig) -> int:
     """How many steps two runs of one trunk have in common, from the first on."""
     return _shared(_key(one), _key(other))
+
+
+def open_end(run: RunConfig) -> int:
+    """Steps that a run has in common with any longer one of its course, as far as it was evaluated in the
+    same way; 0: none to speak of."""
+    o, steps = run.optim, run.budget.steps
+    if o.schedule == "cosine":
+        return 0
+    decay = round(steps * o.decay_fraction) if o.schedule == "constant_decay" else 0
+    if decay:
+        return max(0, steps - decay)
+    before = [
+        step for step in evaluation_steps(run.budget) if step < steps
+    ]  # the last is of its own
+    return before[-1] if before else 0
+
+
+def looks_alike(one: RunConfig, other: RunConfig, until: int) -> bool:
+    """Whether two runs are evaluated at the same steps up to one."""
+    a, b = ([s for s in evaluation_steps(r.budget) if s <= until] for r in (one, other))
+    return a == b
 
 
 def in_order(runs: Sequence[RunConfig]) -> list[int]:

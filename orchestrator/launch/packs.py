@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
 
 from orchestrator.config import RunConfig
 from orchestrator.cost import step_flops
@@ -15,9 +17,11 @@ from orchestrator.models.native.serves import serves
 from orchestrator.models.native.trial import chosen
 from orchestrator.records.measurements import kept
 from orchestrator.records.packs import Frozen, Pack, new_pack
+from orchestrator.records.provenance import code_version
 from orchestrator.records.store import Store
+from orchestrator.records.trunks import KeptTrunk
 from orchestrator.settings import Execution, Settings
-from orchestrator.trunks import in_order, length_of, shared, steps_to_train
+from orchestrator.trunks import in_order, length_of, looks_alike, shared, steps_to_train
 
 WIDTH = 16
 """Runs a call of the step where nothing was measured (docs/notebook.md, "Slice width")."""
@@ -31,21 +35,25 @@ COMPILE_S = 10.0
 COMPILE_S_PER_LAYER = 11.0
 
 
-def make_packs(experiments: list[Experiment], generation: int = 0) -> list[Pack]:
+def make_packs(
+    experiments: list[Experiment], generation: int = 0, kept: Sequence[KeptTrunk] = ()
+) -> list[Pack]:
     """Group experiments by shape and execution into packs, the dearest first.
 
     Runs that share their beginning stand in one pack, with all lengths that others of its models have.
-    Runs of one seed_data stand together: a slice makes the batches of each seed that it sees.
+    Runs of one seed_data stand together: a slice makes the batches of each seed that it sees. Where
+    all models of a chunk are to be trained to other lengths than those it was kept of, they go on in its
+    place.
     """
     groups: dict[tuple, list[list[Experiment]]] = defaultdict(list)
-    for lengths in by_trunk(experiments):
+    out, families = from_kept(by_trunk(experiments), kept, generation)
+    for lengths in families:
         first = lengths[0]
         key = tuple(length_of(e.run) for e in lengths)
         groups[first.run.shape_id, first.settings.execution, key].append(lengths)
     cost = {key: sum(_flops([e.run for e in lengths]) for lengths in group)
             for key, group in groups.items()}  # fmt: skip
     share = sum(cost.values()) / launcher(experiments[0].settings).processes() if experiments else 1
-    out = []
     for key, group in groups.items():
         execution, first = key[1], group[0][0]
         group.sort(key=lambda lengths: lengths[0].run.seed_data)
@@ -81,6 +89,49 @@ def by_trunk(experiments: list[Experiment]) -> list[list[Experiment]]:
                 out.append(together)
             together.append(e)
     return out
+
+
+def from_kept(
+    families: list[list[Experiment]], kept: Sequence[KeptTrunk], generation: int
+) -> tuple[list[Pack], list[list[Experiment]]]:
+    """Packs of those that go on from kept trunks, and the others; each family is a model's lengths."""
+    found: dict[tuple, list[tuple[KeptTrunk, list[list[Experiment]]]]] = defaultdict(list)
+    open_: dict[str, list[Experiment]] = {f[0].run.trunk_id: f for f in families} if kept else {}
+    for trunk in kept:
+        mine = [open_.get(run.trunk_id) for run in trunk.models]
+        if None in mine or not _goes_on(trunk, mine):
+            continue
+        key = (trunk.pack.pack_id, mine[0][0].settings.execution, trunk.step,
+               tuple(length_of(e.run) for e in mine[0]))  # fmt: skip
+        found[key].append((trunk, mine))
+        for family in mine:
+            del open_[family[0].run.trunk_id]
+    out = []
+    for (pack_id, execution, step, lengths), chunks in found.items():
+        old = chunks[0][0].pack.frozen
+        size = max(1, execution.pack // (len(lengths) * old.width))
+        for begin in range(0, len(chunks), size):
+            part = chunks[begin : begin + size]
+            models = [family for _, mine in part for family in mine]
+            runs = [family[k].run for k in range(len(lengths)) for family in models]
+            trunk = {"pack": pack_id, "chunks": [t.chunk for t, _ in part], "step": step}
+            out.append(new_pack(runs, replace(old, lengths=len(lengths)), generation, trunk))
+    taken = {run_id for pack in out for run_id in pack.run_ids}
+    return out, [f for f in families if f[0].run.run_id not in taken]
+
+
+def _goes_on(trunk: KeptTrunk, families: list[list[Experiment]]) -> bool:
+    """Whether a chunk's models, each with its lengths, can go on from its state."""
+    first, before = families[0], trunk.models[0]
+    lengths = [length_of(e.run) for e in first]
+    alike = all(
+        shared(before, e.run) >= trunk.step and looks_alike(before, e.run, trunk.step)
+        for e in first
+    )
+    same = all([length_of(e.run) for e in f] == lengths
+               and f[0].settings.execution == first[0].settings.execution for f in families)  # fmt: skip
+    ours = trunk.pack.frozen.native == _native(first[0]) and trunk.code == code_version()
+    return alike and same and ours
 
 
 def _flops(lengths: list[RunConfig]) -> int:

@@ -21,6 +21,7 @@ from orchestrator.records.manifests import Member
 from orchestrator.records.packs import Pack, all_packs, closed
 from orchestrator.records.provenance import code_version
 from orchestrator.records.store import Store
+from orchestrator.records.trunks import kept_trunks
 from orchestrator.settings import Settings
 
 
@@ -114,10 +115,11 @@ def make_plan(store: Store, sweep: str, experiments: list[Experiment], rerun: bo
             states[run_id] = "rerun"
     fresh = [e for r, e in unique.items() if states[r] in ("new", "changed")]
     again = [e for r, e in unique.items() if states[r] == "rerun"]
+    kept = kept_trunks(store, packs) if fresh else []
     generation = 1 + max((home[e.run.run_id].generation for e in again), default=-1)
     new = [
         pack for g in sorted({left.get(e.run.run_id, 0) for e in fresh})
-        for pack in make_packs([e for e in fresh if left.get(e.run.run_id, 0) == g], g)
+        for pack in make_packs([e for e in fresh if left.get(e.run.run_id, 0) == g], g, kept)
     ] + make_packs(again, generation)  # fmt: skip
     waiting = ("failed", "hung", "dead", "stopped", "waiting")
     old = {home[r].pack_id: home[r] for r in unique if states[r] in waiting}

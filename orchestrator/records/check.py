@@ -21,6 +21,7 @@ from orchestrator.records.packs import NEEDS as PACK
 from orchestrator.records.packs import Pack, named, pack_ids
 from orchestrator.records.sealed import Damaged, require_whole_zip
 from orchestrator.records.store import Store, inspect, whole_lines, write_atomic
+from orchestrator.records.trunks import NEEDS as TRUNK
 
 AGAIN = "its runs are trained again by the next submit"
 
@@ -117,6 +118,9 @@ def _pack_records(folder: Path) -> Iterator[tuple[Path, Look, str]]:
             yield path, _json("host", "pid"), "that attempt counts as dead"
         elif path.name.startswith("results-") and path.suffix == ".json":
             yield path, _json(*commit), AGAIN
+        elif path.name.startswith("trunk-") and path.suffix in (".pt", ".json"):
+            look = require_whole_zip if path.suffix == ".pt" else _json(*TRUNK)
+            yield path, look, "longer runs of its models start from step 0"
         elif path.name.isdigit() and path.is_dir():
             yield from _attempt_records(path)
 

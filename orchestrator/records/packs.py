@@ -72,6 +72,12 @@ class Pack:
         return self.data["versions"]
 
     @property
+    def trunk(self) -> dict[str, Any] | None:
+        """Where its models go on from: {"pack", "chunks" (of that pack, one for each of its own), "step"};
+        None: from the beginning."""
+        return self.data.get("trunk")
+
+    @property
     def facts(self) -> dict[str, Any]:
         """What is kept of the user's parts that its runs name (parts.recorded.facts)."""
         return self.data.get("facts", {})
@@ -131,8 +137,10 @@ def assign(tree: dict[str, Any], key: str, value: Any) -> None:
     tree[last] = value
 
 
-def new_pack(runs: list[RunConfig], frozen: Frozen, generation: int = 0) -> Pack:
-    """A pack of runs of one shape; its id is a hash of all that is frozen."""
+def new_pack(
+    runs: list[RunConfig], frozen: Frozen, generation: int = 0, trunk: dict[str, Any] | None = None
+) -> Pack:
+    """A pack of runs of one shape; its id is a hash of all that is frozen. `trunk`: as Pack.trunk."""
     base = runs[0].as_dict()
     leaves = runs[0].leaves()
     members = []
@@ -147,6 +155,7 @@ def new_pack(runs: list[RunConfig], frozen: Frozen, generation: int = 0) -> Pack
         "shape_id": runs[0].shape_id,
         "base": base,
         **({"facts": kept} if (kept := facts(runs[0])) else {}),
+        **({"trunk": trunk} if trunk else {}),
     }
     pack = Pack(identity(data), data)
     pack.__dict__["runs"] = list(runs)  # typed already: nobody builds them again

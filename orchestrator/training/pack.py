@@ -10,7 +10,7 @@ import os
 import platform
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -27,6 +27,7 @@ from orchestrator.records.commits import commit, is_committed
 from orchestrator.records.packs import Pack
 from orchestrator.records.provenance import code_version
 from orchestrator.records.store import append_lines
+from orchestrator.records.trunks import longest_of, state_path, told
 from orchestrator.settings import Execution
 from orchestrator.training import checkpoint
 from orchestrator.training.compiled import Compiled
@@ -38,7 +39,7 @@ from orchestrator.training.native import Native
 from orchestrator.training.schedule import evaluation_steps, learning_rate_factor
 from orchestrator.training.slices import SliceState, Slots, chunks_of, start, stepwise
 from orchestrator.training.step import EVALUATE_SHARED, STEP_SHARED, Core, RunTensors, over_runs
-from orchestrator.trunks import shared, steps_to_train
+from orchestrator.trunks import open_end, shared, steps_to_train
 
 CHUNK = 32
 """Most optimiser steps between two looks at the clock."""
@@ -188,10 +189,29 @@ class PackTrainer:
         found = checkpoint.usable(resume, code_version())
         content = next((c for c in found if c["chunk"] in unfinished), None)
         for number, pending in unfinished.items():
-            states = []
+            states = self._kept_trunk(number)
             if content is not None and content["chunk"] == number:
-                states = checkpoint.states(content, self.core.device)
+                states += checkpoint.states(content, self.core.device)
             self._train_chunk(number, pending, states, finished)
+
+    def _kept_trunk(self, number: int) -> list[SliceState]:
+        """The state of another pack that a chunk goes on from, where there is one and it is whole."""
+        trunk = self.pack.trunk
+        if trunk is None:
+            return []
+        path = state_path(
+            self.attempt.folder.parent.with_name(trunk["pack"]), trunk["chunks"][number]
+        )
+        content = next(checkpoint.usable([path], code_version()), None)
+        if content is None:
+            return []
+        (state,) = checkpoint.states(content, self.core.device)
+        chunk, rows = self.chunks[number], state.rows[state.length]
+        since = state.loss_since[state.length].repeat(len(chunk), 1)
+        own = [[{**row, "first": slots.first} for row in rows] for slots in chunk]
+        return [
+            replace(state, loss_since=since, rows=own, carried=list(range(len(chunk))), length=0)
+        ]
 
     def _train_chunk(
         self, number: int, pending: list[int], states: list[SliceState], finished: set[str]
@@ -231,7 +251,8 @@ class PackTrainer:
         leaves = {s for k in later if (s := self._shared(length, k)) > state.step}
         points = {k: {s for s in evaluation_steps(self.lengths[k].budget)
                       if s <= self._shared(length, k)} for k in (length, *later)}  # fmt: skip
-        stops = leaves.union(*points.values())
+        end = self._end_to_keep(state, length)
+        stops = leaves.union(*points.values(), end)
         for target in sorted(s for s in stops if s > state.step):
             while state.step < target:
                 begun = time.monotonic()
@@ -242,6 +263,8 @@ class PackTrainer:
                     self._measure(state, tensors, number, norm, here)
                     if target in leaves:
                         kept.append(state.copied())
+                    if target in end:
+                        self._keep_trunk(state, number)
                 self.report(slots, state.step, self._share(number, length, state.step))
                 stop = self.stopping() and state.step < steps
                 if stop or time.monotonic() - self.saved > self.execution.checkpoint_s:
@@ -250,6 +273,21 @@ class PackTrainer:
                     raise Stopped
         if self.execution.keep_weights:
             self._keep(state, slots)
+
+    def _end_to_keep(self, state: SliceState, length: int) -> set[int]:
+        """The step at which the beginning of the longest length is kept, where a state comes by it."""
+        longest = longest_of(self.lengths)
+        end = open_end(self.lengths[longest])
+        passes = state.step < end <= self._shared(length, longest) and longest in state.carried
+        return {end} if self.execution.keep_trunk and passes else set()
+
+    def _keep_trunk(self, state: SliceState, number: int) -> None:
+        """Keep a state for longer lengths that may be asked for later."""
+        folder, code = self.attempt.folder.parent, code_version()
+        own = replace(state, length=longest_of(self.lengths))
+        content = {"chunk": number, "code": code, "states": [vars(own)]}
+        checkpoint.write_whole(self.fabric, state_path(folder, number), content)
+        told(folder, number, state.step, code)
 
     def _shared(self, one: int, other: int) -> int:
         """Steps that two lengths have in common."""

@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 
 from orchestrator.config import Budget, Model, Momentum, RunConfig
 from orchestrator.launch.experiment import Experiment
-from orchestrator.launch.packs import by_trunk
+from orchestrator.launch.packs import by_trunk, make_packs
 from orchestrator.optimizers.adamw import AdamW
 from orchestrator.records.attempts import claim, end, results
-from orchestrator.records.packs import Frozen, freeze, new_pack
+from orchestrator.records.packs import Frozen, Pack, all_packs, freeze, new_pack
 from orchestrator.records.store import Store, read_lines
+from orchestrator.records.trunks import kept_trunks
 from orchestrator.settings import Execution
 from orchestrator.settings import settings as lab_settings
 from orchestrator.tasks.recall import Recall
@@ -91,12 +92,11 @@ def test_what_is_shared_is_all_that_may_be_and_nothing_else(runs):
                 )
 
 
-def trained(root, runs, frozen: Frozen, stops: random.Random | None = None, keep=True):
-    """(result, curve) of each run of one pack, and the steps that were taken; `stops`: interrupted at
+def trained(root, pack: Pack, stops: random.Random | None = None, **execution):
+    """(result, curve) of each run of a pack, and the steps that were taken; `stops`: interrupted at
     random, so that checkpoints are written and gone on from."""
-    store, pack = Store(root), new_pack(runs, frozen)
+    store, tries, taken = Store(root), [], 0
     freeze(store, pack)
-    tries, taken = [], 0
 
     class Counted(PackTrainer):
         def _chunk(self, state, tensors, number, until):
@@ -104,13 +104,13 @@ def trained(root, runs, frozen: Frozen, stops: random.Random | None = None, keep
             taken += (until - state.step) * len(self.chunks[number][0].members)
             return super()._chunk(state, tensors, number, until)
 
+    how = Execution(
+        device="cpu", keep_weights=True, checkpoint_s=1e-9 if stops else 60, **execution
+    )
     while True:
         tries.append(claim(store, pack.pack_id, {"code_version": "test"}))
         stopping = lambda: stops is not None and len(tries) < 40 and stops.random() < 0.2
-        trainer = Counted(
-            pack, tries[-1], Execution(device="cpu", keep_weights=keep, checkpoint_s=1e-9 if stops else 60),
-            lambda *_: None, stopping,
-        )  # fmt: skip
+        trainer = Counted(pack, tries[-1], how, lambda *_: None, stopping)
         try:
             trainer.train(set(results(tries[:-1])), saved(tries[:-1]))
             end(tries[-1], "completed")
@@ -118,14 +118,14 @@ def trained(root, runs, frozen: Frozen, stops: random.Random | None = None, keep
         except Stopped:
             end(tries[-1], "stopped")
     found = results(tries)
-    curves = {}
-    for slot, run in enumerate(runs):
-        rows = read_lines(tries[found[run.run_id]["attempt"] - 1].curves)
+    out = {}
+    for slot, run_id in enumerate(pack.run_ids):
+        rows = read_lines(tries[found[run_id]["attempt"] - 1].curves)
         mine = {
             r["step"]: _of(r, slot) for r in rows if 0 <= slot - r["first"] < len(r["val_loss"])
         }
-        curves[run.run_id] = [mine[step] for step in sorted(mine)]
-    return {r.run_id: (_lasting(found[r.run_id]), curves[r.run_id]) for r in runs}, taken
+        out[run_id] = _lasting(found[run_id]), [mine[step] for step in sorted(mine)]
+    return out, taken
 
 
 def _of(row, slot):
@@ -153,11 +153,11 @@ def test_every_length_is_bit_for_bit_the_run_trained_alone(how, tmp_path):
     one = [a_run(**lengths[k], **models[0]) for k in range(5)]
     order = in_order(one)
     runs = [a_run(**lengths[k], **m) for k in order for m in models]
-    together, taken = trained(tmp_path / "all", runs, replace(HOW[how], lengths=5))
+    together, taken = trained(tmp_path / "all", new_pack(runs, replace(HOW[how], lengths=5)))
     assert taken == 3 * steps_to_train([one[k] for k in order]) < 3 * 92
     for k, length in enumerate(lengths):
         alone = [a_run(**length, **m) for m in models]
-        found, _ = trained(tmp_path / str(k), alone, HOW[how])
+        found, _ = trained(tmp_path / str(k), new_pack(alone, HOW[how]))
         assert found == {r.run_id: together[r.run_id] for r in alone}
 
 
@@ -175,6 +175,59 @@ def test_it_goes_on_from_wherever_it_was_stopped(seed, tmp_path):
     some = [some[i] for i in in_order(some)]
     runs = [replace(x, seed=s, seed_init=None, seed_data=None) for x in some for s in range(3)]
     frozen = Frozen(False, seed % 2 == 0, 1, 2, len(some))
-    whole, least = trained(tmp_path / "whole", runs, frozen)
-    again, taken = trained(tmp_path / "again", runs, frozen, random.Random(seed))
+    whole, least = trained(tmp_path / "whole", new_pack(runs, frozen))
+    again, taken = trained(tmp_path / "again", new_pack(runs, frozen), random.Random(seed))
     assert again == whole and taken >= least == 3 * steps_to_train(some)
+
+
+LATER = [
+    "kept",
+    "stopped",
+    "damaged",
+    "lost",
+    "looked at otherwise",
+    "not all models",
+    "other code",
+]
+
+
+@pytest.mark.parametrize("case", LATER)
+@pytest.mark.parametrize("schedule", ["constant_decay", "constant"])
+def test_a_length_added_later_goes_on_from_what_was_kept(case, schedule, tmp_path, monkeypatch):
+    points = {"eval_steps": [3, 6, 12, 15, 24, 48], "schedule": schedule}
+    models = [{"seed": s, "gamma": g} for s in range(3) for g in (0.0, 0.4)][:5]
+    frozen = Frozen(False, case != "stopped", 1, 2, 2)
+    first = new_pack([a_run(n, **points, **m) for n in (8, 20) for m in models], frozen)
+    trained(tmp_path, first, random.Random(0), keep_trunk=True)
+    store = Store(tmp_path)
+    for path in (store.packs / first.pack_id).glob("trunk-001.pt"):
+        if case == "damaged":
+            path.write_bytes(path.read_bytes()[:-100])
+        elif case == "lost":
+            path.unlink()
+    if case == "looked at otherwise":
+        points["eval_steps"] = [3, 7, 12, 24, 48]
+    if case == "not all models":
+        models = models[1:]
+    if case == "other code":
+        monkeypatch.setattr("orchestrator.launch.packs.code_version", lambda: "another")
+        monkeypatch.setattr("orchestrator.training.pack.code_version", lambda: "another")
+    kept = kept_trunks(store, all_packs(store))
+    step = 15
+    assert {t.step for t in kept} == {step} and len(kept) == (2 if case == "lost" else 3)
+    how = lab_settings({"execution": {"native": "on" if frozen.native else "off", "width": 2}})
+    asked = [a_run(n, **points, **m) for n in (40, 60) for m in models]
+    packs = make_packs([Experiment(run, how) for run in asked], 0, kept)
+    lengths = [run for run in asked if run.trunk_id == asked[0].trunk_id]
+    whole = steps_to_train([lengths[i] for i in in_order(lengths)])
+    taken, together = 0, {}
+    for pack in packs:
+        found, count = trained(tmp_path, pack, random.Random(1) if case == "stopped" else None)
+        taken, together = taken + count, together | found
+    alone, _ = trained(tmp_path / "alone", new_pack(asked, frozen))
+    assert together == alone
+    gone_on = {"kept": 5, "damaged": 3, "lost": 3, "not all models": 3}.get(case, 0)
+    if case == "stopped":
+        assert taken < 5 * (whole - step) * 3
+    else:
+        assert taken == len(models) * whole - gone_on * step
