@@ -12,7 +12,7 @@ from orchestrator.config import Budget, Model, Momentum, RunConfig
 from orchestrator.launch.experiment import Experiment
 from orchestrator.launch.packs import by_trunk, make_packs
 from orchestrator.optimizers.adamw import AdamW
-from orchestrator.records.attempts import claim, end, results
+from orchestrator.records.attempts import attempts, claim, end, results
 from orchestrator.records.packs import Frozen, Pack, all_packs, freeze, new_pack
 from orchestrator.records.store import Store, read_lines
 from orchestrator.records.trunks import kept_trunks
@@ -95,8 +95,9 @@ def test_what_is_shared_is_all_that_may_be_and_nothing_else(runs):
 def trained(root, pack: Pack, stops: random.Random | None = None, **execution):
     """(result, curve) of each run of a pack, and the steps that were taken; `stops`: interrupted at
     random, so that checkpoints are written and gone on from."""
-    store, tries, taken = Store(root), [], 0
+    store, taken = Store(root), 0
     freeze(store, pack)
+    tries = attempts(store, pack.pack_id)
 
     class Counted(PackTrainer):
         def _chunk(self, state, tensors, number, until):
@@ -149,12 +150,13 @@ HOW = {
 def test_every_length_is_bit_for_bit_the_run_trained_alone(how, tmp_path):
     lengths = [{"steps": n} for n in (8, 16, 32)] + [{"steps": 20, "schedule": "constant"}]
     lengths.append({"steps": 16, "evals": 2})  # the same course, looked at otherwise
+    lengths.append({"steps": 12, "decay_fraction": 0.5})  # leaves where the first one does
     models = [{"seed": s, "gamma": g} for s in range(2) for g in (0.0, 0.4)][:3]
-    one = [a_run(**lengths[k], **models[0]) for k in range(5)]
+    one = [a_run(**lengths[k], **models[0]) for k in range(6)]
     order = in_order(one)
     runs = [a_run(**lengths[k], **m) for k in order for m in models]
-    together, taken = trained(tmp_path / "all", new_pack(runs, replace(HOW[how], lengths=5)))
-    assert taken == 3 * steps_to_train([one[k] for k in order]) < 3 * 92
+    together, taken = trained(tmp_path / "all", new_pack(runs, replace(HOW[how], lengths=6)))
+    assert taken == 3 * steps_to_train([one[k] for k in order]) < 3 * 104
     for k, length in enumerate(lengths):
         alone = [a_run(**length, **m) for m in models]
         found, _ = trained(tmp_path / str(k), new_pack(alone, HOW[how]))
@@ -231,3 +233,25 @@ def test_a_length_added_later_goes_on_from_what_was_kept(case, schedule, tmp_pat
         assert taken < 5 * (whole - step) * 3
     else:
         assert taken == len(models) * whole - gone_on * step
+
+
+def test_a_checkpoint_without_a_length_is_not_gone_on_from_for_it(tmp_path):
+    """It was written when the results of that length stood on record; they have been lost since."""
+    pack = new_pack(
+        [a_run(n, seed=s) for n in (8, 16, 32) for s in range(2)], Frozen(False, True, 1, 2, 3)
+    )
+    whole, least = trained(tmp_path / "whole", pack)
+    store = Store(tmp_path)
+    freeze(store, pack)
+    attempt = claim(store, pack.pack_id, {"code_version": "test"})
+    steps = []
+    trainer = PackTrainer(
+        pack, attempt, Execution(device="cpu", checkpoint_s=1e-9),
+        lambda _, step, share: steps.append(step), lambda: bool(steps),
+    )  # fmt: skip
+    with pytest.raises(Stopped):
+        trainer.train(set(pack.run_ids[:2]), [])
+    end(attempt, "stopped")
+    assert steps == [1] and saved([attempt])  # before any length leaves
+    again, taken = trained(tmp_path, pack)
+    assert again == whole and taken == least
