@@ -27,7 +27,7 @@ def describe(run: RunConfig, arm: str, seed: int) -> dict[str, Any]:
     priced = (tokens_per_step, parameters, non_embedding_parameters, train_flops)
     tokens, params, inner, flops = (f(run) if _countable(run) else None for f in priced)
     return {
-        "run_id": run.run_id, "arm": arm, "task": run.task.name,
+        "run_id": run.run_id, "trunk": None if run.optim.schedule == "cosine" else run.trunk_id, "arm": arm, "task": run.task.name,
         **{name: run.size(name) for name in ("depth", "width", "heads", "head_dim")},
         "gamma": run.gamma, "optimizer": type(run.optim).__name__, "lr": run.optim.lr, "batch": run.budget.batch,
         "tokens_per_step": tokens, "seed": seed, "seed_init": run.seed_init,

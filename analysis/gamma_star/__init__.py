@@ -11,7 +11,7 @@ FitResult
                                            "no law" | "not distinguishable", "finding": str, "arms": {arm: verdict}}
     specification   DataFrame              arm, metric, form, window, diverged, b, low, high, a,
                                            interior, depths, primary (bool): one row a choice
-    training_time   DataFrame              arm, step, tokens, b, low, high, interior
+    training_time   DataFrame              arm, step, tokens, annealed, b, low, high, interior
                                            (empty without curves.parquet)
     divergence      DataFrame              arm, depth, width, gamma, runs, diverged, rate, fitted
     formation       DataFrame              arm, depth, width, gamma, runs, formed, rate, low, high,

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.gamma_star.learning_rate import Rates
-from analysis.text import number
+from analysis.text import estimate, number
 
 
 def on_rates(arm: str, rates: Rates, check: dict[str, Any]) -> str:
@@ -49,6 +49,20 @@ def on_formation(table: pd.DataFrame, bimodal: list[str]) -> list[str]:
         sentence = (f"{arm}: runs either form or don't ({len(mixed)} cells of mixed outcome); rate of "
                  f"formation {rows['formed'].sum() / rows['runs'].sum():.0%}")  # fmt: skip
         out.append(sentence)
+    return out
+
+
+def on_lengths(table: pd.DataFrame) -> list[str]:
+    """What b is at each length that was trained with a cooldown of its own."""
+    if not len(table) or not table["annealed"].all():
+        return []
+    out = []
+    for arm, rows in table[table["b"].notna()].groupby("arm", sort=False):
+        each = [
+            f"{estimate(r.b, r.low, r.high, 2)} at {r.step}"
+            for r in rows.sort_values("step").itertuples()
+        ]
+        out.append(f"{arm}: b by the steps that a run trains: " + ", ".join(each))
     return out
 
 

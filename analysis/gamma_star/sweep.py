@@ -98,6 +98,7 @@ def fit_table(
     ]
     said += notes.on_divergence(diverged)
     said += notes.on_formation(formed, mixed)
+    said += notes.on_lengths(found.training_time)
     said += notes.on_choices(found.specification)
     rates_table = [rates.table.assign(arm=arm) for arm, (_, rates) in parts.items()]
     return FitResult(

@@ -56,4 +56,8 @@ def report(
 
 def grouped(table: Source | Table, where: str | None = None) -> dict[str, Table]:
     """A table by task and budget, given by its path, its rows or as it is."""
-    return groups_of(table, where) if isinstance(table, Table) else load_groups(table, where)
+    return (
+        groups_of(table, where)
+        if isinstance(table, Table)
+        else load_groups(table, where, by_length=False)
+    )

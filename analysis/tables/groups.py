@@ -11,14 +11,21 @@ import pandas as pd
 from analysis.errors import InputError
 from analysis.tables.checks import ONE_VALUED, ONE_VALUED_GROUPS
 from analysis.tables.expressions import condition
+from analysis.tables.lengths import LENGTH, of_trunks
 from analysis.tables.read import Source, place_of, read_frame, source_name
 from analysis.tables.table import Table, chosen_rows, from_frame
 
-FOLLOWS = ("chance", "chance_loss", "tokens", "tokens_per_step")  # from what the task is
+# from what the task is, and how long a run
+FOLLOWS = ("chance", "chance_loss", "tokens", "tokens_per_step", "budget.eval_steps")
 
 
-def load_groups(source: Source, where: str | None = None) -> dict[str, Table]:
-    """Label ("recall", "khop, hops=2") -> its table, in the file's order. Raises InputError."""
+def load_groups(
+    source: Source, where: str | None = None, by_length: bool = True
+) -> dict[str, Table]:
+    """Label ("recall", "khop, hops=2") -> its table, in the file's order. Raises InputError.
+
+    by_length: each length of the same models is a group of its own; else they are one table, of the
+    longest."""
     path = place_of(source)
     runs, about = read_frame(source)
     try:
@@ -28,7 +35,7 @@ def load_groups(source: Source, where: str | None = None) -> dict[str, Table]:
             return {"": from_frame(runs, about, path, where)}
         # how many runs each group should have isn't known
         own = {k: v for k, v in about.items() if k not in ("expected", "missing")}
-        parts = split(runs)
+        parts = split(runs, by_length)
         return {label: from_frame(part, about if len(parts) == 1 else own, path, where)
                 for label, part in parts.items()}  # fmt: skip
     except InputError as error:
@@ -46,12 +53,14 @@ def groups_of(table: Table, where: str | None = None) -> dict[str, Table]:
     return {str(table.runs["task"].iloc[0]): table}
 
 
-def split(runs: pd.DataFrame) -> dict[str, pd.DataFrame]:
+def split(runs: pd.DataFrame, by_length: bool = True) -> dict[str, pd.DataFrame]:
     """Rows by task and budget, with a label that says what tells them apart."""
     columns = [c for c in runs.columns
                if (c in ONE_VALUED or c.startswith(ONE_VALUED_GROUPS)) and c not in FOLLOWS]  # fmt: skip
     # a diverged run may have ended early
     columns = [c for c in columns if c != "steps" or "budget.steps" not in runs.columns]
+    if not by_length and of_trunks(runs):
+        columns = [c for c in columns if c not in LENGTH]
     text = runs[columns].map(str)
     several = [c for c in columns if text[c].nunique() > 1]
     if not several:

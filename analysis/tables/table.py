@@ -24,6 +24,7 @@ from analysis.tables.checks import (
 )
 from analysis.tables.curves import read_curves
 from analysis.tables.expressions import condition
+from analysis.tables.lengths import longest
 from analysis.tables.read import Source, place_of, read_frame, source_name
 from analysis.tables.units import without_copies
 
@@ -67,6 +68,8 @@ class Table(Shown):
     """Where the metric's noise is even: of its logarithm, or "linear" (the runs' LINEAR)."""
     notes: tuple[str, ...] = ()
     """What was set aside on reading, in words."""
+    shorter: pd.DataFrame | None = None
+    """Rows of the same models trained to shorter lengths."""
 
     @property
     def curves_path(self) -> Path:
@@ -120,6 +123,8 @@ def from_frame(
         )
     if runs.empty:
         raise InputError("has no rows: nothing to fit")
+    every = len(runs)
+    runs, shorter, said = longest(runs)
     runs = runs.drop(columns=[UNIT, WEIGHT, LINEAR], errors="ignore").reset_index(drop=True)
     for column in {*NUMBERS, primary.metric} & set(runs.columns):
         runs[column] = to_numbers(runs[column], column)
@@ -133,7 +138,6 @@ def from_frame(
     for column in ("depth", "width", "seed"):
         runs[column] = runs[column].astype(int)
     runs["arm"] = runs["arm"].astype(str)
-    rows = len(runs)
     runs, copies = without_copies(runs)
     runs = runs.reset_index(drop=True)
     return Table(
@@ -141,13 +145,14 @@ def from_frame(
         runs=runs,
         sweep=str(about.get("sweep") or sweep_name(runs, path)),
         primary=primary,
-        expected=int(about.get("expected") or rows) - (rows - len(runs)),
+        expected=int(about.get("expected") or every) - (every - len(runs)),
         missing=list(about.get("missing") or []),
         from_sweep=bool(about),
         where=where,
         law_status=str(about.get("law_status") or ("frozen" if about else "not frozen")),
         law_history=list(about.get("law_history") or []),
-        notes=(copies,) if copies else (),
+        notes=tuple(note for note in (said, copies) if note),
+        shorter=shorter,
     )
 
 

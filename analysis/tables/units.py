@@ -17,7 +17,7 @@ LEAST_PAIRS = 5  # places at which two seeds with outcomes of few digits must ag
 NEAR = 1e-6
 """Losses of two seeds that differ relatively by less do so by chance at no half of their places."""
 # What holds the name of a run, and what names the model that a run or checkpoint belongs to.
-RUN_NAMES = ("run_id", "run", "run_name", "trajectory", "checkpoint_of", "parent", "parent_run",
+RUN_NAMES = ("trunk", "run_id", "run", "run_name", "trajectory", "checkpoint_of", "parent", "parent_run",
              "parent_run_id", "trial", "trial_id", "job", "job_id")  # fmt: skip
 MODEL_NAMES = ("model", "model_id", "model_name", "name", "experiment", "experiment_id",
                "experiment_name")  # fmt: skip

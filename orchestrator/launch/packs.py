@@ -75,6 +75,8 @@ def make_packs(
 
 def by_trunk(experiments: list[Experiment]) -> list[list[Experiment]]:
     """Experiments that share steps, `in_order`, of each model as many as a pack takes."""
+    if len({length_of(e.run) for e in experiments}) == 1:
+        return [[e] for e in experiments]  # each a trunk of its own; most sweeps are so
     trunks: dict[tuple, list[Experiment]] = defaultdict(list)
     for e in experiments:
         trunks[e.run.trunk_id, e.settings.execution].append(e)

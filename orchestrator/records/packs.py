@@ -121,12 +121,13 @@ class Pack:
     @cached_property
     def by_length(self) -> list[RunConfig]:
         """One run of each length, for what its other runs share: their steps and price."""
-        return [self._recorded(i) for i in range(0, len(self.run_ids), self.models)]
+        places = range(0, len(self.run_ids), self.models)
+        return [self.runs[i] if "runs" in self.__dict__ else self._recorded(i) for i in places]
 
     @cached_property
     def first(self) -> RunConfig:
         """The first member, for what all of them share: their shape, budget and price."""
-        return self.runs[0] if "runs" in self.__dict__ else self._recorded(0)
+        return self.by_length[0]
 
 
 def assign(tree: dict[str, Any], key: str, value: Any) -> None:

@@ -118,12 +118,14 @@ class Sandbox:
 
 def sandbox(
     folder: Path, environment: dict[str, str], gammas: str, seeds: str, *, pack: int = 2,
-    steps: int = 320, chunk_s: float = 1.0, options: tuple[str, ...] = (),
+    steps: int = 320, chunk_s: float = 1.0, options: tuple[str, ...] = (), params: str = "",
 ) -> Sandbox:  # fmt: skip
-    """Write the sweep; its jobs sleep `chunk_s` seconds before each chunk of steps."""
+    """Write the sweep, with more `params`, a line each; its jobs sleep `chunk_s` seconds before each
+    chunk of steps."""
     (folder / "sweeps").mkdir(parents=True)
     (folder / "faults").mkdir()
     text = SWEEP.format(steps=steps, pack=pack, gammas=gammas, seeds=seeds)
+    text += "".join(f"      {line}\n" for line in params.splitlines())
     (folder / "sweeps/tiny.yaml").write_text(text)
     environment = {
         **environment, "FAULTS": str(folder / "faults"), "CHUNK_S": str(chunk_s),

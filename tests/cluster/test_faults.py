@@ -5,6 +5,7 @@ The faults are those of docs/notebook.md's table, several at a time, each on its
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 
@@ -97,6 +98,39 @@ def test_a_node_dies_and_another_is_set_down(slurm, tmp_path, reference):
     lab.tell(slurm, "scontrol", "update", "nodename=n2", "state=resume")  # or it is back already
     box.finish()
     whole(box, reference, 8)
+
+
+def test_lengths_share_their_beginning_and_a_node_dies(slurm, tmp_path):
+    """Killed in what they share, and in what leaves it; a longer length is asked for afterwards."""
+    params = """budget.steps: "80,160,320"
+optim.schedule: constant_decay
+optim.decay_steps: 60
+budget.eval_steps: "[20,40,80,200,400]"
+execution.keep_trunk: true"""
+    box = sandbox(
+        tmp_path / "s", slurm, "0,0.5", "0,1", pack=6, chunk_s=1.5, params=params,
+        options=("cluster.cpus=16",),
+    )  # fmt: skip
+    submitted(box)
+    box.begun(2)
+    lab.kill_node(slurm, "n1")
+    time.sleep(5)
+    lab.start_daemon(slurm, "slurmd", "-N", "n1")
+    lab.until(
+        lambda: len(list(box.folder.glob("runs/packs/*/results-*.json"))) >= 2, 120, "a length"
+    )
+    lab.kill_node(slurm, "n2")
+    time.sleep(5)
+    lab.start_daemon(slurm, "slurmd", "-N", "n2")
+    box.finish()
+    path = box.folder / "sweeps/tiny.yaml"
+    path.write_text(path.read_text().replace("80,160,320", "80,160,320,640"))
+    asked = box.run("plan", "tiny", "cluster=slurm", *box.options, "--json")
+    steps = json.loads(asked.stdout)["steps"]
+    assert steps == {"alone": 4 * 640, "to_train": 4 * (640 - 260)}, asked.stderr
+    box.finish(2)
+    assert_same(box.table(), undisturbed(box, tmp_path / "reference"))
+    assert len(box.table()) == 16
 
 
 def test_the_controller_dies_early_and_late(slurm, tmp_path, reference):

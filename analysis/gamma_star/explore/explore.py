@@ -13,7 +13,7 @@ from analysis.gamma_star.explore.fungibility import Fungibility, exchange
 from analysis.gamma_star.explore.specification import COLUMNS as CHOICES
 from analysis.gamma_star.explore.specification import Specification, curve_of_choices
 from analysis.gamma_star.explore.training_time import COLUMNS as OVER_TIME
-from analysis.gamma_star.explore.training_time import over_time
+from analysis.gamma_star.explore.training_time import over_lengths, over_time
 from analysis.gamma_star.learning_rate import Rates
 from analysis.tables.curves import read_curves
 from analysis.tables.metrics import Scaled, scale
@@ -39,7 +39,9 @@ def explore_arms(
     zeros = next((p for p, _ in parts.values() if (p["gamma"] == 0).any()), None)
     for arm, (part, rates) in parts.items():
         choices.append(curve_of_choices(arm, part, rates.use, primary))
-        if curves is not None:
+        if table.shorter is not None:
+            times.append(over_lengths(arm, part, rates.use, table.shorter, primary))
+        elif curves is not None:
             times.append(over_time(arm, part, rates.use, curves, primary))
         found = fungible(arm, part, rates, primary.metric, zeros)
         if found is not None:

@@ -1,7 +1,7 @@
 """b against training time: is the law one of the end of training or of speed?
 
-Guarantee: one line an arm over the evaluation steps that give a slope; a prefix of a cosine
-schedule is not an end point, which the title recalls.
+Guarantee: one line an arm over the steps that give a slope; a prefix of a schedule is not an end point,
+which the title recalls, unless each point is a length of its own.
 """
 
 from __future__ import annotations
@@ -49,9 +49,9 @@ def draw(result: FitResult) -> Figure | str:
         low, high = min(low, np.quantile(ends, 0.03)), max(high, np.quantile(ends, 0.97))
     ax.set_ylim(low - 0.1, high + 0.1)
     ax.set_xlabel(f"training time ({'tokens' if time == 'tokens' else 'steps'}, log)")
-    ax.set_title(
-        "before the end the learning rate is not yet annealed", color=style.GREY, fontsize=7
-    )
+    annealed = "annealed" in table and bool(table["annealed"].all())
+    title = "before the end the learning rate is not yet annealed"
+    ax.set_title("each length cooled down" if annealed else title, color=style.GREY, fontsize=7)
     style.log_ticks(ax, "x")
     ax.set_ylabel("exponent b, 95 % band")
     published = Line2D(
