@@ -82,4 +82,4 @@ def test_final_losses_of_one_trunk_are_one_unit(tmp_path):
     frame = frame[frame["gamma"] == 1.0] if (frame["gamma"] == 1.0).any() else frame
     frame.to_csv(tmp_path / "runs.csv", index=False)
     found = analysis.law("chinchilla", tmp_path / "runs.csv", "N=depth,D=tokens,L=val_loss")
-    assert found.data["units"]["column"] == "trunk"
+    assert found.law.data["units"]["column"] == "trunk"
