@@ -36,7 +36,7 @@ def harness(run: RunConfig, execution: Execution, frozen: Frozen, step_s: float)
         pack = new_pack(runs, dataclasses.replace(frozen, width=count))
         freeze(store, pack)
         attempt = claim(store, pack.pack_id, {"code_version": "bench"})
-        trainer = PackTrainer(pack, attempt, execution, lambda slots, step: None, lambda: False)
+        trainer = PackTrainer(pack, attempt, execution, lambda *_: None, lambda: False)
         device, steps_s, evaluation_s = trainer.core.device, [0.0], [0.0]
         trainer.advance = _timed(trainer.advance, device, steps_s)
         trainer.evaluate = _timed(trainer.evaluate, device, evaluation_s)

@@ -12,7 +12,8 @@ _PACKAGE = Path(__file__).resolve().parent.parent
 _NAMED = ("torch", "lightning", "hydra-core", "numpy", "pandas", "submitit", "wandb")
 
 
-ROOMS = ("models", "measures", "optimizers", "tasks", "training", "prng.py", "config.py")
+ROOMS = ("models", "measures", "optimizers", "tasks", "training", "trunks.py", "prng.py",
+         "config.py")  # fmt: skip
 """Where results are computed: folders with all they hold, and files."""
 SOURCES = (".py", ".cpp", ".h")
 """Endings of the files there that compute; every other ending is something made of them."""

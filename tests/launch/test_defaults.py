@@ -88,7 +88,7 @@ def test_what_is_composed_is_what_is_declared(store):
     expected = {
         **{f"model.{k}": v for k, v in known["model"].items()},
         **{f"task.{k}": v for k, v in known["recall"].items()},
-        **{f"optim.{k}": v for k, v in known["adamw"].items()},
+        **{f"optim.{k}": v for k, v in known["adamw"].items() if k != "decay_steps"},
         **{f"budget.{k}": v for k, v in known["budget"].items()
            if k not in (*LENGTHS, "eval_tokens")},  # resolved into others
         "precision": "32-true",

@@ -58,7 +58,7 @@ def test_shares_are_balanced_and_complete(monkeypatch):
             self.pack_id = f"pack{price:02d}"
             self.price = price
 
-    monkeypatch.setattr("orchestrator.launch.slurm._price", lambda p: p.price)
+    monkeypatch.setattr("orchestrator.launch.slurm.flops", lambda p: p.price)
     packs = [Priced(p) for p in range(1, 21)]
     shares = balanced(packs, 4)
     assert sorted(i for share in shares for i in share) == [p.pack_id for p in packs]

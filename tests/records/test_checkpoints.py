@@ -101,11 +101,11 @@ def test_the_one_before_is_whole_and_is_gone_on_from(half):
 
     _, _, first = half
     last, before = (load_whole(p) for p in saved([first]))
-    assert last["slice"] == before["slice"] == 1
-    assert 0 < before["state"]["step"] < last["state"]["step"]
+    assert last["chunk"] == before["chunk"] == 1
+    assert 0 < before["states"][-1]["step"] < last["states"][-1]["step"]
     damage(first.checkpoint, "half")
     (found,) = usable(saved([first]), last["code"])
-    assert found["state"]["step"] == before["state"]["step"]
+    assert found["states"][-1]["step"] == before["states"][-1]["step"]
     assert list(usable(saved([first]), "other code")) == []
 
 

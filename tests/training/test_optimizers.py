@@ -213,7 +213,7 @@ class Steps:
     def __init__(self, at: int) -> None:
         self.at, self.step, self.told = at, 0, False
 
-    def report(self, slots, step: int) -> None:
+    def report(self, slots, step: int, share: float) -> None:
         self.step = step
 
     def stopping(self) -> bool:
