@@ -162,6 +162,13 @@ class Model:
     """Base of the rotary embedding; null: no positions."""
     init_scale: float = 1.0
     """Factor on the initial standard deviation 1/√fan_in (residual outputs / √(2 depth))."""
+    parametrisation: Literal["standard", "mup", "completep"] = "standard"
+    """How starting values and each tensor's rate go with size: standard; mup (width; Yang et al. 2022,
+    arXiv 2203.03466); completep (depth too, α = 1; Dey et al. 2025, arXiv 2505.01618)."""
+    base_width: int | None = None
+    """Width at which mup and completep are the standard parametrisation."""
+    base_depth: int | None = None
+    """Depth at which completep is."""
     attention: str | None = None
     """Import path of another attention f(q_BHTD, k_BHTD, v_BHTD) -> o_BHTD; null is ours."""
     momentum: Momentum = field(default_factory=Momentum)
@@ -193,6 +200,7 @@ class Model:
             0 < self.init_scale < math.inf, "model.init_scale", self.init_scale,
             "must be above 0",
         )  # fmt: skip
+        self._require_bases()
         m = self.momentum
         if isinstance(m.layers, list):
             require(
@@ -206,6 +214,24 @@ class Model:
                 "model.momentum.gamma", m.gamma,
                 f"a list needs one entry a layer ({self.depth}), each a number or one a head",
             )  # fmt: skip
+
+    def _require_bases(self) -> None:
+        how = self.parametrisation
+        uses = {"standard": (), "mup": ("base_width",), "completep": ("base_width", "base_depth")}[
+            how
+        ]
+        for name in ("base_width", "base_depth"):
+            value, key = getattr(self, name), f"model.{name}"
+            if name in uses:
+                wanted = f"model.parametrisation={how} needs it, an integer of at least 1"
+                require(value is not None and value >= 1, key, value, wanted)
+            else:
+                none = f"has no effect under model.parametrisation={how}; leave it null"
+                require(value is None, key, value, none)
+        require(
+            how == "standard" or not self.tied_head, "model.tied_head", self.tied_head,
+            f"must be false under model.parametrisation={how}: the two ends go with width differently",
+        )  # fmt: skip
 
     @property
     def size_of_head(self) -> int:
@@ -317,6 +343,10 @@ class RunConfig:
             from orchestrator.budgets import resolved
 
             object.__setattr__(self, "budget", resolved(self))
+        if isinstance(self.model, Model) and self.model.parametrisation != "standard":
+            how = f"model.parametrisation={self.model.parametrisation}"
+            if type(self.optim) is not AdamW:
+                raise UserError(f"{how}: is known for optim=adamw alone")
         if self.optim.decay_steps is not None:
             object.__setattr__(self, "optim", _in_fractions(self.optim, self.budget.steps))
 

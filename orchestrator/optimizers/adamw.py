@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from orchestrator.optimizers.flat import Shapes
 
+    Scales = tuple[Tensor, Tensor]
+
 
 @dataclass(frozen=True)
 class AdamW(Optim):
@@ -42,11 +44,12 @@ class AdamW(Optim):
 
     def update(
         self, params_P: Tensor, grad_P: Tensor, state: dict[str, Tensor], shapes: Shapes,
-        step: Tensor, *, lr: Tensor, weight_decay: Tensor,
+        step: Tensor, *, lr: Tensor, weight_decay: Tensor, scales: Scales | None = None,
     ) -> tuple[Tensor, dict[str, Tensor]]:  # fmt: skip
+        """`scales`: (P,) each, of the rate and of epsilon; None: 1 for all."""
         params_P, mean_P, square_P = adamw(
             params_P, grad_P, state["mean"], state["square"], step, lr, weight_decay,
-            self.beta1, self.beta2, self.eps,
+            self.beta1, self.beta2, self.eps, scales,
         )  # fmt: skip
         return params_P, {"mean": mean_P, "square": square_P}
 
@@ -54,12 +57,16 @@ class AdamW(Optim):
 def adamw(
     params_P: Tensor, grad_P: Tensor, mean_P: Tensor, square_P: Tensor,
     step: Tensor, lr: Tensor, weight_decay: Tensor, beta1: float, beta2: float, eps: float,
+    scales: Scales | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
     """New (params, mean, square) after step number `step` ≥ 1."""
     mean_P = mean_P.lerp(grad_P, 1 - beta1)
     square_P = beta2 * square_P + (1 - beta2) * grad_P * grad_P
     correction1 = 1 - beta1**step
     correction2 = 1 - beta2**step
-    denominator = square_P.sqrt() / correction2.sqrt() + eps
-    params_P = params_P * (1 - lr * weight_decay) - (lr / correction1) * mean_P / denominator
+    rate, floor = lr / correction1, eps
+    if scales is not None:
+        rate, floor = rate * scales[0], eps * scales[1]
+    denominator = square_P.sqrt() / correction2.sqrt() + floor
+    params_P = params_P * (1 - lr * weight_decay) - rate * mean_P / denominator
     return params_P, mean_P, square_P

@@ -19,7 +19,7 @@ from orchestrator.models.native.build import library
 from orchestrator.models.rope import rope_table
 from orchestrator.models.transformer import EPS
 from orchestrator.training.slices import SliceState
-from orchestrator.training.step import RunTensors
+from orchestrator.training.step import RunTensors, scales_of
 
 
 class _Shape(ctypes.Structure):
@@ -51,7 +51,8 @@ class _Ints(ctypes.Structure):
 _TABLES = (("cos", _Floats, "TR"), ("sin", _Floats, "TR"))
 # As train.cpp declares them: the sizes that it is told, then the tensors, a letter an axis, or
 # numbers without one. W runs, C steps, U seeds, B sequences, P parameters, T positions, Q of them
-# scored; L layers, S streams, H heads, K taps; R pairs that are rotated.
+# scored; L layers, S streams, H heads, K taps; R pairs that are rotated;
+# Z as many as P, or none.
 _CALLS = {
     "train": ("WCUB", (
         ("params", _Floats, "WP"), ("mean", _Floats, "WP"), ("square", _Floats, "WP"),
@@ -59,6 +60,7 @@ _CALLS = {
         ("clip", _Floats, "W"), ("tokens", _Ints, "CUBT"), ("targets", _Ints, "CUBQ"),
         ("seen", _Ints, "W"), ("number", _Floats, "C"), ("factor", _Floats, "C"),
         *((name, ctypes.c_float, None) for name in ("beta1", "beta2", "eps")),
+        ("scale", _Floats, "Z"), ("floor", _Floats, "Z"),
         ("loss", _Floats, "WC"), ("norm", _Floats, "W"),
     )),
     "evaluate": ("WB", (
@@ -89,6 +91,7 @@ class Native:
             tables = rope_table(task.length, m.size_of_head, m.rope_base)
             self.tables = tuple(t.float().contiguous() for t in tables)
         self.optim = run.optim
+        self.scales = scales_of(run) or (torch.empty(0), torch.empty(0))
         self.library = library()
         for name, (sizes, given) in _CALLS.items():
             function = getattr(self.library, name)
@@ -109,7 +112,8 @@ class Native:
             "train",
             (state.params, state.optim["mean"], state.optim["square"], tensors.taps.contiguous(),
              tensors.hyper["lr"], tensors.hyper["weight_decay"], tensors.clip, tokens.contiguous(),
-             targets.contiguous(), seen, number, factor, o.beta1, o.beta2, o.eps, loss, norm),
+             targets.contiguous(), seen, number, factor, o.beta1, o.beta2, o.eps,
+             *self.scales, loss, norm),
         )  # fmt: skip
         state.loss_sum.copy_(_added(state.loss_sum, loss))
         state.loss_since.copy_(_added(state.loss_since, loss))

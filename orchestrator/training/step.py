@@ -15,9 +15,10 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.func import grad_and_value
 
-from orchestrator.config import RunConfig
+from orchestrator.config import Model, RunConfig
 from orchestrator.identity import per_run_numbers
 from orchestrator.models.module import initial_of, logits_of, module_of, taps_of
+from orchestrator.models.parametrisation import scale_of
 from orchestrator.optimizers import join, split
 
 DTYPES = {"32-true": torch.float32, "bf16-mixed": torch.float32, "64-true": torch.float64}
@@ -52,6 +53,9 @@ class Core:
         self.state = list(run.optim.init(torch.zeros(count, dtype=self.dtype), self.sizes))
         """Names of the optimiser's state."""
         self.device = device
+        scales = scales_of(run)
+        self.scales = scales and tuple(x.to(device, self.dtype) for x in scales)
+        """Of AdamW's rate and epsilon (P,); None: 1 for all."""
 
     def init(self, run: RunConfig) -> RunTensors:
         """One run's initial tensors, on the CPU, in the parameters' type."""
@@ -96,6 +100,8 @@ class Core:
         norm = grad_P.square().sum().sqrt()
         grad_P = grad_P * clip_factor(norm, clip)
         now = {n: x * factor if self.rates[n] else x for n, x in hyper.items()}
+        if self.scales is not None:
+            now["scales"] = self.scales
         params_P, state = self.optim.update(params_P, grad_P, state, self.sizes, number, **now)
         return loss, norm, params_P, state
 
@@ -106,6 +112,15 @@ class Core:
         logits = self.logits(self.unflatten(params_P), taps, tokens_BT)
         loss = F.cross_entropy(logits.flatten(0, 1), targets_BQ.flatten(), reduction="sum")
         return loss, (logits.argmax(-1) == targets_BQ).sum()
+
+
+def scales_of(run: RunConfig) -> tuple[Tensor, Tensor] | None:
+    """What a parametrisation makes of each parameter's rate and epsilon, (P,) each; None: nothing."""
+    if not isinstance(run.model, Model) or run.model.parametrisation == "standard":
+        return None
+    each = [(scale_of(n, run.model), p.numel()) for n, p in module_of(run).named_parameters()]
+    rate = torch.cat([torch.full((count,), scale.rate) for scale, count in each])
+    return rate, torch.cat([torch.full((count,), scale.eps) for scale, count in each])
 
 
 def clip_factor(norm: Tensor, clip: Tensor) -> Tensor:

@@ -74,6 +74,12 @@ class Call:
         return b"".join(out)
 
 
+WAYS = (
+    {"tied_head": False}, {"tied_head": True}, {"parametrisation": "mup", "base_width": 16},
+    {"parametrisation": "completep", "base_width": 48, "base_depth": 2},
+)  # fmt: skip
+
+
 def random_run(seed: int) -> RunConfig:
     """A run of a small random shape that our C++ serves."""
     r = np.random.default_rng(seed)
@@ -88,7 +94,7 @@ def random_run(seed: int) -> RunConfig:
         model=Model(
             depth=int(r.integers(1, 4)), width=int(r.integers(1, 70)), heads=heads,
             head_dim=dim + dim % 2 if rope else dim, mlp_ratio=float(pick(0.0, 0.5, 1.7, 4.0)),
-            tied_head=bool(r.integers(2)), rope_base=rope,
+            rope_base=rope, **pick(*WAYS),
             momentum=Momentum(gamma=0.5, kernel=kernel, streams=pick("qk", "q", "k")),
         ),
         optim=AdamW(lr=3e-3, eps=1e-3, clip=pick(None, 0.5)), budget=Budget(batch=int(r.integers(1, 9))),
@@ -116,7 +122,8 @@ def calls(run: RunConfig, seed: int = 0, runs: int = 2, steps: int = 5) -> tuple
         "lr": full(runs, o.lr), "weight_decay": full(runs, o.weight_decay),
         "clip": full(runs, o.clip or np.inf), "tokens": tokens, "targets": targets,
         "seen": np.arange(runs) % seeds, "number": np.arange(1, steps + 1, dtype=np.float32),
-        "factor": full(steps, 1), "beta1": o.beta1, "beta2": o.beta2, "eps": o.eps,
+        "factor": full(steps, 1), "beta1": o.beta1, "beta2": o.beta2, "eps": o.eps, "scale": native.scales[0].numpy(),
+        "floor": native.scales[1].numpy(),
         "loss": np.zeros((runs, steps), np.float32), "norm": full(runs, 0),
     })  # fmt: skip
     test = Call("evaluate", run, shape, {"W": runs, "B": batch}, {

@@ -43,9 +43,9 @@ void train_once(const Shape& shape) {
   Given<int64_t> tokens, targets, seen;
   Given<float> number, factor;
   const auto beta1 = value<float>(), beta2 = value<float>(), eps = value<float>();
-  Given<float> loss, norm;
+  Given<float> scale, floor, loss, norm;
   answer(train(&shape, cos, sin, runs, steps, seeds, batch, params, mean, square, taps, lr, decay,
-               clip, tokens, targets, seen, number, factor, beta1, beta2, eps, loss, norm));
+               clip, tokens, targets, seen, number, factor, beta1, beta2, eps, scale, floor, loss, norm));
   params.write(), loss.write(), norm.write();
 }
 

@@ -44,6 +44,8 @@ FIELDS: dict[str, Callable[[Any], bool]] = {
     "model.tied_head": _any,
     "model.rope_base": _any,
     "model.init_scale": _any,
+    # Factors of starting values, of each rate and of each epsilon.
+    **dict.fromkeys(("model.parametrisation", "model.base_width", "model.base_depth"), _any),
     "model.attention": _only(None),
     "model.momentum.arm": _any,
     # Taps, whatever they were made of.

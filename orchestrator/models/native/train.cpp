@@ -7,21 +7,32 @@
 
 namespace {
 
-// Clip and AdamW of one run, in place; returns the gradient's norm before the clip.
+// Clip and AdamW of one run, in place; returns the gradient's norm before the clip. scale, floor (n):
+// factors of the rate and of eps; null: 1.
 float update(int n, const float* grad, float* params, float* mean, float* square, float lr,
-             float decay, float clip, float number, float beta1, float beta2, float eps) {
+             float decay, float clip, float number, float beta1, float beta2, float eps,
+             const float* scale, const float* floor) {
   const float norm = std::sqrt(dot(grad, grad, n));
   const float ratio = clip / (norm + 1e-6f);
   const float factor = ratio > 1.0f ? 1.0f : ratio;
   const float correction1 = 1.0f - std::pow(beta1, number);
   const float root2 = std::sqrt(1.0f - std::pow(beta2, number));
   const float keep = 1.0f - lr * decay, rate = lr / correction1;
-  for (int i = 0; i < n; ++i) {
+  const auto moments = [&](int i) {
     const float g = grad[i] * factor;
     mean[i] += (1.0f - beta1) * (g - mean[i]);
     square[i] = beta2 * square[i] + (1.0f - beta2) * g * g;
-    params[i] = params[i] * keep - rate * mean[i] / (std::sqrt(square[i]) / root2 + eps);
-  }
+  };
+  if (!scale)
+    for (int i = 0; i < n; ++i) {
+      moments(i);
+      params[i] = params[i] * keep - rate * mean[i] / (std::sqrt(square[i]) / root2 + eps);
+    }
+  else
+    for (int i = 0; i < n; ++i) {
+      moments(i);
+      params[i] = params[i] * keep - rate * scale[i] * mean[i] / (std::sqrt(square[i]) / root2 + eps * floor[i]);
+    }
   return norm;
 }
 
@@ -42,13 +53,13 @@ extern "C" {
 // `steps` optimiser steps of each of `runs`, in place: params, mean, square (runs, P); taps (runs,
 // layers, streams, H, K); lr, decay, clip (runs); tokens (steps, seeds, batch, T) and targets
 // (steps, seeds, batch, scored), of which a run sees those of seed `seen` (runs); number, factor
-// (steps); cos, sin (T, head_dim / 2) or both empty. Writes loss (runs, steps) and the last norm (runs).
+// (steps); cos, sin (T, head_dim / 2) or both empty; scale, floor (P) or both empty. Writes loss (runs, steps) and the last norm (runs).
 // Returns null, or in words why nothing was done.
 const char* train(const Shape* shape, Floats cos, Floats sin, int64_t runs, int64_t steps,
                   int64_t seeds, int64_t batch, Floats params, Floats mean, Floats square,
                   Floats taps, Floats lr, Floats decay, Floats clip, Ints tokens, Ints targets,
                   Ints seen, Floats number, Floats factor, float beta1, float beta2, float eps,
-                  Floats loss, Floats norm) {
+                  Floats scale, Floats floor, Floats loss, Floats norm) {
   const Shape& s = *shape;
   return answer([&]() -> const char* {
     Check check;
@@ -62,6 +73,7 @@ const char* train(const Shape* shape, Floats cos, Floats sin, int64_t runs, int6
     check.holds("tokens", tokens, {steps, seeds, batch, s.length});
     check.holds("targets", targets, {steps, seeds, batch, s.scored});
     check.holds("number", number, {steps}).holds("factor", factor, {steps});
+    if (scale.count || floor.count) check.holds("scale", scale, {P}).holds("floor", floor, {P});
     check.holds("loss", loss, {runs, steps}).holds("norm", norm, {runs});
     check.within("seen", seen, seeds, 0);
     check.within("tokens", tokens, s.vocab, 0).within("targets", targets, s.vocab, IGNORED);
@@ -83,7 +95,8 @@ const char* train(const Shape* shape, Floats cos, Floats sin, int64_t runs, int6
         loss.data[w * steps + c] = float(sum / double(count));
         norm.data[w] = update(int(P), grad.data(), p, mean.data + w * P, square.data + w * P,
                               lr.data[w] * factor.data[c], decay.data[w], clip.data[w],
-                              number.data[c], beta1, beta2, eps);
+                              number.data[c], beta1, beta2, eps,
+                              scale.count ? scale.data : nullptr, floor.data);
       }
     return nullptr;
   });
