@@ -184,6 +184,8 @@ def unit_column(table: pd.DataFrame, inputs: pd.DataFrame) -> str | None:
         name = str(column).strip().lower().replace(" ", "_").replace("-", "_")
         if name not in RUN_NAMES + MODEL_NAMES or table[column].isna().all():
             continue
+        if name == "trunk" and table[column].isna().any():
+            continue  # runs under cosine are of none
         groups = table[column].astype(str)
         count = groups.nunique()
         varies = moving.groupby(groups).nunique() > 1

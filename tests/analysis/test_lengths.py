@@ -83,3 +83,9 @@ def test_final_losses_of_one_trunk_are_one_unit(tmp_path):
     frame.to_csv(tmp_path / "runs.csv", index=False)
     found = analysis.law("chinchilla", tmp_path / "runs.csv", "N=depth,D=tokens,L=val_loss")
     assert found.law.data["units"]["column"] == "trunk"
+    frame.loc[frame.index[:50], "trunk"] = (
+        None  # runs under cosine are of no trunk, and of no common one
+    )
+    frame.to_csv(tmp_path / "mixed.csv", index=False)
+    found = analysis.law("chinchilla", tmp_path / "mixed.csv", "N=depth,D=tokens,L=val_loss")
+    assert found.law.data["units"] is None
