@@ -216,11 +216,9 @@ class Model:
             )  # fmt: skip
 
     def _require_bases(self) -> None:
-        how = self.parametrisation
-        uses = {"standard": (), "mup": ("base_width",), "completep": ("base_width", "base_depth")}[
-            how
-        ]
-        for name in ("base_width", "base_depth"):
+        how, bases = self.parametrisation, ("base_width", "base_depth")
+        uses = bases[: {"standard": 0, "mup": 1, "completep": 2}[how]]
+        for name in bases:
             value, key = getattr(self, name), f"model.{name}"
             if name in uses:
                 wanted = f"model.parametrisation={how} needs it, an integer of at least 1"

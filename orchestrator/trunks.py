@@ -15,7 +15,7 @@ from typing import Any
 
 from orchestrator.config import RunConfig
 from orchestrator.optimizers import Optim
-from orchestrator.training.schedule import evaluation_steps, learning_rate_factor
+from orchestrator.training.schedule import cooldown_steps, evaluation_steps, learning_rate_factor
 
 _Key = tuple[int, int, Any, float, float]
 
@@ -50,14 +50,12 @@ def shared(one: RunConfig, other: RunConfig) -> int:
     return _shared(_key(one), _key(other))
 
 
-def open_end(run: RunConfig) -> int:
-    """Steps that a run has in common with any longer one of its course, as far as it was evaluated in the
-    same way; 0: none to speak of."""
+def stable_end(run: RunConfig) -> int:
+    """The last step of its stable phase, which any longer run of its schedule takes too; 0: it has none."""
     o, steps = run.optim, run.budget.steps
     if o.schedule == "cosine":
         return 0
-    decay = round(steps * o.decay_fraction) if o.schedule == "constant_decay" else 0
-    if decay:
+    if decay := cooldown_steps(steps, o):
         return max(0, steps - decay)
     before = [
         step for step in evaluation_steps(run.budget) if step < steps
@@ -65,7 +63,7 @@ def open_end(run: RunConfig) -> int:
     return before[-1] if before else 0
 
 
-def looks_alike(one: RunConfig, other: RunConfig, until: int) -> bool:
+def same_evaluations(one: RunConfig, other: RunConfig, until: int) -> bool:
     """Whether two runs are evaluated at the same steps up to one."""
     a, b = ([s for s in evaluation_steps(r.budget) if s <= until] for r in (one, other))
     return a == b

@@ -64,14 +64,17 @@ def joint(fits: list[CurveFit], start: tuple[float, float], interval: tuple[floa
     x, value = (np.array(part) for part in zip(*curves, strict=True))
     log_n = np.log(depth)
 
+    def total(q: np.ndarray, log_n: np.ndarray, x: np.ndarray, value: np.ndarray) -> float:
+        return beyond(q[0] - q[1] * log_n, x, value).sum()
+
     def best(which: np.ndarray, first: np.ndarray) -> np.ndarray:
-        mine, x_, value_ = log_n[which], x[which], value[which]
-        return minimize(lambda q: beyond(q[0] - q[1] * mine, x_, value_).sum(), first, method="Nelder-Mead",
+        mine = log_n[which], x[which], value[which]
+        return minimize(total, first, mine, method="Nelder-Mead",
                         options={"xatol": 1e-4, "fatol": 1e-6}).x  # fmt: skip
 
     everything = np.ones(len(fits), bool)
     tries = [best(everything, np.array([start[0], b])) for b in (start[1], 0.0, 1.0)]
-    worth = [beyond(q[0] - q[1] * log_n, x, value).sum() for q in tries]
+    worth = [total(q, log_n, x, value) for q in tries]
     q = tries[int(np.argmin(worth))]
     without = []
     for k in range(len(fits)):

@@ -21,7 +21,7 @@ from orchestrator.records.provenance import code_version
 from orchestrator.records.store import Store
 from orchestrator.records.trunks import KeptTrunk
 from orchestrator.settings import Execution, Settings
-from orchestrator.trunks import in_order, length_of, looks_alike, shared, steps_to_train
+from orchestrator.trunks import in_order, length_of, same_evaluations, shared, steps_to_train
 
 WIDTH = 16
 """Runs a call of the step where nothing was measured (docs/notebook.md, "Slice width")."""
@@ -127,7 +127,7 @@ def _goes_on(trunk: KeptTrunk, families: list[list[Experiment]]) -> bool:
     first, before = families[0], trunk.models[0]
     lengths = [length_of(e.run) for e in first]
     alike = all(
-        shared(before, e.run) >= trunk.step and looks_alike(before, e.run, trunk.step)
+        shared(before, e.run) >= trunk.step and same_evaluations(before, e.run, trunk.step)
         for e in first
     )
     same = all([length_of(e.run) for e in f] == lengths

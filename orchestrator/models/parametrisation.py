@@ -4,7 +4,7 @@
 2505.01618, table 1), with every factor of a forward pass folded into the tensor that it multiplies: one
 that would stand as c W is a tensor c times as large at the start, with a rate c times as large and an
 epsilon 1 / c times. Training is the same, and the forward pass the standard one. Decoupled decay is
-lr x weight_decay a step for every tensor, which is what both prescribe.
+lr x weight_decay a step for every tensor, as the latter table has it for both.
 """
 
 from __future__ import annotations
@@ -49,9 +49,8 @@ def scale_of(name: str, model: Model) -> Scale:
     hidden = Scale(rate=1 / width, eps=inside.eps)
     if name.endswith("query.weight"):  # scores over d, not √d
         return hidden.folded(_head_ratio(model) ** -0.5)
-    if (
-        _RESIDUAL.search(name) and model.base_depth
-    ):  # standard: / √(2 depth); here / √(2 base) / depth
+    if model.base_depth and _RESIDUAL.search(name):
+        # standard: / √(2 depth); here / √(2 base), and the branch over `depth`
         return Scale(depth**0.5, hidden.rate, hidden.eps).folded(1 / depth)
     return hidden
 

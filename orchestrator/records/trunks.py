@@ -16,7 +16,7 @@ from orchestrator.config import RunConfig
 from orchestrator.records.packs import Pack
 from orchestrator.records.sealed import seal
 from orchestrator.records.store import Store, read_json, write_atomic
-from orchestrator.trunks import open_end
+from orchestrator.trunks import stable_end
 
 NEEDS = ("step", "code")
 _NAME = re.compile(r"trunk-(\d{3,})\.json")
@@ -44,7 +44,7 @@ class KeptTrunk:
 
 def longest_of(lengths: list[RunConfig]) -> int:
     """Number of the length whose beginning goes on furthest."""
-    return max(range(len(lengths)), key=lambda k: open_end(lengths[k]))
+    return max(range(len(lengths)), key=lambda k: stable_end(lengths[k]))
 
 
 def state_path(pack_folder: Path, chunk: int) -> Path:
@@ -52,8 +52,8 @@ def state_path(pack_folder: Path, chunk: int) -> Path:
     return pack_folder / f"trunk-{chunk:03d}.pt"
 
 
-def told(pack_folder: Path, chunk: int, step: int, code: str) -> None:
-    """Say of a state, which is there already, what it is."""
+def write_record(pack_folder: Path, chunk: int, step: int, code: str) -> None:
+    """Record of a state, which is there already, its step and its code."""
     path = state_path(pack_folder, chunk).with_suffix(".json")
     write_atomic(path, seal({"step": step, "code": code}))
 

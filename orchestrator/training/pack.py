@@ -27,7 +27,7 @@ from orchestrator.records.commits import commit, is_committed
 from orchestrator.records.packs import Pack
 from orchestrator.records.provenance import code_version
 from orchestrator.records.store import append_lines
-from orchestrator.records.trunks import longest_of, state_path, told
+from orchestrator.records.trunks import longest_of, state_path, write_record
 from orchestrator.settings import Execution
 from orchestrator.training import checkpoint
 from orchestrator.training.compiled import Compiled
@@ -39,7 +39,7 @@ from orchestrator.training.native import Native
 from orchestrator.training.schedule import evaluation_steps, learning_rate_factor
 from orchestrator.training.slices import SliceState, Slots, chunks_of, start, stepwise
 from orchestrator.training.step import EVALUATE_SHARED, STEP_SHARED, Core, RunTensors, over_runs
-from orchestrator.trunks import open_end, shared, steps_to_train
+from orchestrator.trunks import shared, stable_end, steps_to_train
 
 CHUNK = 32
 """Most optimiser steps between two looks at the clock."""
@@ -277,7 +277,7 @@ class PackTrainer:
     def _end_to_keep(self, state: SliceState, length: int) -> set[int]:
         """The step at which the beginning of the longest length is kept, where a state comes by it."""
         longest = longest_of(self.lengths)
-        end = open_end(self.lengths[longest])
+        end = stable_end(self.lengths[longest])
         passes = state.step < end <= self._shared(length, longest) and longest in state.carried
         return {end} if self.execution.keep_trunk and passes else set()
 
@@ -287,7 +287,7 @@ class PackTrainer:
         own = replace(state, length=longest_of(self.lengths))
         content = {"chunk": number, "code": code, "states": [vars(own)]}
         checkpoint.write_whole(self.fabric, state_path(folder, number), content)
-        told(folder, number, state.step, code)
+        write_record(folder, number, state.step, code)
 
     def _shared(self, one: int, other: int) -> int:
         """Steps that two lengths have in common."""

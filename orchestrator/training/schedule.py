@@ -19,14 +19,18 @@ def learning_rate_factor(step: int, steps: int, optim: Optim) -> float:
         start = min(optim.warmup, steps)
         done = (step - start) / max(1, steps - start)
         return optim.final + (1 - optim.final) * (1 + math.cos(math.pi * done)) / 2
-    decay = round(steps * optim.decay_fraction)
-    left = steps - step
+    decay, left = cooldown_steps(steps, optim), steps - step
     return 1.0 if left >= decay else optim.final + (1 - optim.final) * left / decay
+
+
+def cooldown_steps(steps: int, optim: Optim) -> int:
+    """Steps at the end over which a constant rate decays; 0 under other schedules."""
+    return round(steps * optim.decay_fraction) if optim.schedule == "constant_decay" else 0
 
 
 def require_apart(budget: Budget, optim: Optim) -> None:
     """Raises: UserError where the cooldown begins before the warm-up has ended."""
-    decay = round(budget.steps * optim.decay_fraction)
+    decay = cooldown_steps(budget.steps, optim)
     if optim.schedule == "constant_decay" and optim.warmup + decay > budget.steps:
         raise UserError(
             f"optim.warmup={optim.warmup}: with a cooldown of {decay} steps there are more than "

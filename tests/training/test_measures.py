@@ -14,15 +14,15 @@ from orchestrator.models.native.serves import serves
 from orchestrator.optimizers.adamw import AdamW
 from orchestrator.probe.trained import Trained
 from orchestrator.probe.weights import kept_weights
-from orchestrator.records.attempts import claim, end, results
+from orchestrator.records.attempts import results
 from orchestrator.records.curves import of_slot
 from orchestrator.records.packs import Frozen, freeze, new_pack
 from orchestrator.records.store import Store, read_lines
 from orchestrator.settings import Execution
 from orchestrator.tasks.recall import Recall
 from orchestrator.tracking.content import run_ending, run_row
-from orchestrator.training.checkpoint import saved
-from orchestrator.training.pack import PackTrainer, Stopped
+from orchestrator.training.pack import PackTrainer
+from tests.training.attempted import until_done
 
 OURS = ["attention_entropy", "attention_entropy_by_layer", "query_gain", "query_gain_by_layer"]
 TASK = Recall(pairs=3, queries=3, keys=6, values=6)
@@ -54,18 +54,9 @@ def trained(root: Path, runs: list[RunConfig], native: bool, width: int = 2, sto
             return True
         return False
 
-    while True:
-        tries.append(claim(store, pack.pack_id, {"code_version": "test"}))
-        execution = Execution(device="cpu", keep_weights=True)
-        trainer = PackTrainer(
-            pack, tries[-1], execution, lambda _, step, share: steps.__setitem__(0, step), stopping
-        )
-        try:
-            trainer.train(set(results(tries[:-1])), saved(tries[:-1]))
-            end(tries[-1], "completed")
-            break
-        except Stopped:
-            end(tries[-1], "stopped")
+    execution = Execution(device="cpu", keep_weights=True)
+    report = lambda _, step, share: steps.__setitem__(0, step)
+    until_done(store, pack, tries, lambda a: PackTrainer(pack, a, execution, report, stopping))
     found = results(tries)
     rows = [row for a in tries[-1:] for row in read_lines(a.curves)]
     return [_lasting(found[r.run_id]) for r in runs], rows, (store, pack)

@@ -23,6 +23,7 @@ from orchestrator.training.checkpoint import saved
 from orchestrator.training.pack import PackTrainer, Stopped
 from orchestrator.training.schedule import learning_rate_factor
 from orchestrator.trunks import in_order, shared, steps_to_train
+from tests.training.attempted import until_done
 
 TASK = Recall(pairs=3, queries=3, keys=6, values=6)
 
@@ -108,16 +109,8 @@ def trained(root, pack: Pack, stops: random.Random | None = None, **execution):
     how = Execution(
         device="cpu", keep_weights=True, checkpoint_s=1e-9 if stops else 60, **execution
     )
-    while True:
-        tries.append(claim(store, pack.pack_id, {"code_version": "test"}))
-        stopping = lambda: stops is not None and len(tries) < 40 and stops.random() < 0.2
-        trainer = Counted(pack, tries[-1], how, lambda *_: None, stopping)
-        try:
-            trainer.train(set(results(tries[:-1])), saved(tries[:-1]))
-            end(tries[-1], "completed")
-            break
-        except Stopped:
-            end(tries[-1], "stopped")
+    stopping = lambda: stops is not None and len(tries) < 40 and stops.random() < 0.2
+    until_done(store, pack, tries, lambda a: Counted(pack, a, how, lambda *_: None, stopping))
     found = results(tries)
     out = {}
     for slot, run_id in enumerate(pack.run_ids):
