@@ -12,7 +12,8 @@ from orchestrator.errors import UserError, near
 
 
 @cache
-def _hints(cls: type) -> dict[str, Any]:
+def hints_of(cls: type) -> dict[str, Any]:
+    """The type of each field of a dataclass."""
     hints = typing.get_type_hints(cls)
     return {f.name: hints[f.name] for f in dataclasses.fields(cls)}
 
@@ -22,7 +23,7 @@ def build(cls: type, data: dict[str, Any], path: str = "", fixed: dict | None = 
 
     `fixed` holds fields that are built already. Raises: UserError.
     """
-    hints = _hints(cls)
+    hints = hints_of(cls)
     values: dict[str, Any] = dict(fixed or {})
     for key, value in data.items():
         if key not in hints or key.startswith("_"):
@@ -130,6 +131,12 @@ def plain(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return str(value)
+
+
+def takes_numbers(hint: Any) -> bool:
+    """Whether a field of this type takes a number and no text."""
+    kinds = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    return any(kind in (int, float) for kind in kinds) and str not in kinds
 
 
 def type_name(hint: Any) -> str:

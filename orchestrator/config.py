@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any, Literal
 
-from orchestrator.coerce import build, plain, require
+from orchestrator.coerce import build, hints_of, plain, require, takes_numbers
 from orchestrator.errors import UserError
 from orchestrator.identity import digest, flatten, identity, plain_dict, shape_fields, target
 from orchestrator.optimizers.adamw import AdamW
@@ -169,6 +169,9 @@ class Model:
     """Width at which mup and completep are the standard parametrisation."""
     base_depth: int | None = None
     """Depth at which completep is."""
+    embedding_multiplier: float = 1.0
+    """Factor on what the embedding gives (μP's input multiplier): at depths and widths that are to share
+    a rate, large enough for the stream to begin as the embedding's and not as the first layers'."""
     attention: str | None = None
     """Import path of another attention f(q_BHTD, k_BHTD, v_BHTD) -> o_BHTD; null is ours."""
     momentum: Momentum = field(default_factory=Momentum)
@@ -200,6 +203,10 @@ class Model:
             0 < self.init_scale < math.inf, "model.init_scale", self.init_scale,
             "must be above 0",
         )  # fmt: skip
+        require(
+            0 < self.embedding_multiplier < math.inf, "model.embedding_multiplier",
+            self.embedding_multiplier, "must be above 0",
+        )  # fmt: skip
         self._require_bases()
         m = self.momentum
         if isinstance(m.layers, list):
@@ -229,6 +236,10 @@ class Model:
         require(
             how == "standard" or not self.tied_head, "model.tied_head", self.tied_head,
             f"must be false under model.parametrisation={how}: the two ends go with width differently",
+        )  # fmt: skip
+        require(
+            self.embedding_multiplier == 1 or not self.tied_head, "model.tied_head", self.tied_head,
+            "must be false with model.embedding_multiplier, which is of one of the two ends",
         )  # fmt: skip
 
     @property
@@ -305,6 +316,10 @@ class Budget:
         require(0 < self.solve_at <= 1, "budget.solve_at", self.solve_at, "must be in (0, 1]")
 
 
+OTHER_WAYS = ("decay_steps", "warmup_tokens", "independent_weight_decay")
+"""Of an optimiser, the settings that are another way to say one (orchestrator.rates)."""
+
+
 @dataclass(frozen=True)
 class RunConfig:
     """One training of one model: everything the result depends on."""
@@ -341,12 +356,17 @@ class RunConfig:
             from orchestrator.budgets import resolved
 
             object.__setattr__(self, "budget", resolved(self))
-        if isinstance(self.model, Model) and self.model.parametrisation != "standard":
-            how = f"model.parametrisation={self.model.parametrisation}"
-            if type(self.optim) is not AdamW:
-                raise UserError(f"{how}: is known for optim=adamw alone")
-        if self.optim.decay_steps is not None:
-            object.__setattr__(self, "optim", _in_fractions(self.optim, self.budget.steps))
+        if isinstance(self.model, Model) and type(self.optim) is not AdamW:
+            for name in ("parametrisation", "embedding_multiplier"):
+                value = getattr(self.model, name)
+                require(
+                    value == getattr(Model, name), f"model.{name}", value,
+                    "is known for optim=adamw alone",
+                )  # fmt: skip
+        if any(getattr(self.optim, k) is not None for k in OTHER_WAYS):
+            from orchestrator import rates
+
+            object.__setattr__(self, "optim", rates.resolved(self))
 
     @cached_property
     def versions(self) -> dict[str, int | str]:
@@ -429,16 +449,6 @@ class RunConfig:
         return plain_dict(self)
 
 
-def _in_fractions(optim: Optim, steps: int) -> Optim:
-    """decay_steps as the decay_fraction that it is of so many steps. Raises: UserError."""
-    decay = optim.decay_steps
-    require(
-        decay <= steps, "optim.decay_steps", decay,
-        f"must be at most budget.steps={steps}",
-    )  # fmt: skip
-    return dataclasses.replace(optim, decay_fraction=decay / steps, decay_steps=None)
-
-
 def _keys(given: dict[str, Any]) -> str:
     return " and ".join(f"budget.{k}={plain(v)}" for k, v in given.items())
 
@@ -467,8 +477,29 @@ def run_config(data: dict[str, Any], facts: dict[str, Any] | None = None) -> Run
             value = data.pop(name)
             if not isinstance(value, dict):
                 raise UserError(f"{name}={plain(value)}: must be a group of settings")
+            if name == "optim" and (texts := _expressions(value, facts)):
+                from orchestrator.rates import evaluated
+
+                sized = build(RunConfig, {k: v for k, v in data.items() if k != "budget"}, fixed={
+                    **fixed, "budget": _section("budget", json.dumps(data.get("budget", {})), known)
+                })  # fmt: skip
+                value = value | {k: evaluated(v, sized, f"optim.{k}") for k, v in texts.items()}
             fixed[name] = _section(name, json.dumps(value), known)
     return build(RunConfig, data, fixed=fixed)
+
+
+def _expressions(optim: dict[str, Any], facts: dict[str, Any] | None) -> dict[str, str]:
+    """Those settings of an optimiser that are numbers and are given as text."""
+    path = optim.get("_target_", OUR_OPTIMIZER)
+    if not isinstance(path, str) or is_recorded(path, facts):
+        return {}
+    return {k: v for k, v in optim.items() if isinstance(v, str) and k in _numbers(path)}
+
+
+@lru_cache(maxsize=64)
+def _numbers(path: str) -> frozenset[str]:
+    """The settings of an optimiser that take numbers and no text."""
+    return frozenset(k for k, hint in hints_of(_optimizer(path)).items() if takes_numbers(hint))
 
 
 @lru_cache(maxsize=2**16)
@@ -507,12 +538,7 @@ def _optim(data: dict[str, Any], facts: dict[str, Any] | None) -> Optim:
         )
     if is_recorded(path, facts):
         return recorded_optim(data)
-    part = Part("optimizer", "optim._target_", path)
-    cls = load(part)
-    part.require(
-        isinstance(cls, type) and issubclass(cls, Optim) and "__dataclass_fields__" in vars(cls),
-        "must be a frozen dataclass that inherits orchestrator.optimizers.Optim",
-    )
+    part, cls = Part("optimizer", "optim._target_", path), _optimizer(path)
     if ours(path):
         return build(cls, values, path="optim.")
     with guarded(part, "can't be built"):
@@ -520,6 +546,17 @@ def _optim(data: dict[str, Any], facts: dict[str, Any] | None) -> Optim:
     _require_plain(part, optim, "optim")
     require_numbers(part, optim)
     return optim
+
+
+def _optimizer(path: str) -> type[Optim]:
+    """The class of an optimiser. Raises: UserError."""
+    part = Part("optimizer", "optim._target_", path)
+    cls = load(part)
+    part.require(
+        isinstance(cls, type) and issubclass(cls, Optim) and "__dataclass_fields__" in vars(cls),
+        "must be a frozen dataclass that inherits orchestrator.optimizers.Optim",
+    )
+    return cls
 
 
 def _task(data: dict[str, Any], facts: dict[str, Any] | None) -> Any:

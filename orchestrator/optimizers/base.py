@@ -42,13 +42,19 @@ class Optim:
     """Raised whenever a change of this optimiser changes results; AdamW's is training.VERSION."""
 
     lr: float = field(default=3e-3, metadata=RATE)
-    """Peak learning rate."""
+    """Peak learning rate. Like any number here it may be an expression of a run's size
+    (orchestrator.rates), "0.004 * sqrt(batch / 64)"; what is recorded is the number."""
     weight_decay: float = field(default=0.01, metadata=PER_RUN)
     """Decoupled weight decay, times the learning rate a step."""
+    independent_weight_decay: float | None = field(default=None, metadata=RESOLVED)
+    """The same a step at the peak rate, whatever that is (Wortsman et al. 2023, arXiv 2309.14322), in
+    place of weight_decay."""
     clip: float | None = field(default=1.0, metadata=PER_RUN)
     """Largest global gradient norm; null: none."""
     warmup: int = 20
     """Steps of linear warm-up."""
+    warmup_tokens: int | None = field(default=None, metadata=RESOLVED)
+    """The same in input tokens, in place of warmup: as many whole steps as come nearest."""
     schedule: Literal["cosine", "constant", "constant_decay"] = field(
         default="cosine", metadata=LENGTH
     )
@@ -69,10 +75,13 @@ class Optim:
             "must be above 0, or null",
         )  # fmt: skip
         require(self.warmup >= 0, "optim.warmup", self.warmup, "must be 0 or more steps")
-        require(
-            self.decay_steps is None or self.decay_steps >= 0, "optim.decay_steps", self.decay_steps,
-            "must be 0 or more steps",
-        )  # fmt: skip
+        for name, what in (("decay_steps", " steps"), ("warmup_tokens", " tokens"),
+                           ("independent_weight_decay", ", finite")):  # fmt: skip
+            value = getattr(self, name)
+            require(
+                value is None or 0 <= value < math.inf, f"optim.{name}", value,
+                f"must be 0 or more{what}",
+            )  # fmt: skip
         for name in ("decay_fraction", "final"):
             value = getattr(self, name)
             require(0 <= value <= 1, f"optim.{name}", value, "must be in [0, 1]")
