@@ -31,10 +31,19 @@ class Scale:
         return Scale(self.start * c, self.rate * c, self.eps / c)
 
 
+def is_standard(model: Model) -> bool:
+    """Whether every tensor starts and trains at its standard values."""
+    return model.parametrisation == "standard" and model.embedding_multiplier == 1
+
+
 def scale_of(name: str, model: Model) -> Scale:
     """The scale of a parameter of models.transformer, by its name."""
-    if model.parametrisation == "standard":
-        return Scale()
+    scale = Scale() if model.parametrisation == "standard" else _of_size(name, model)
+    return scale.folded(model.embedding_multiplier) if name == "embedding.weight" else scale
+
+
+def _of_size(name: str, model: Model) -> Scale:
+    """What μP and CompleteP make of it."""
     width = model.width / model.base_width
     depth = model.depth / model.base_depth if model.base_depth else 1.0
     if name == "embedding.weight":  # standard: 1 / √width

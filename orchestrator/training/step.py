@@ -18,7 +18,7 @@ from torch.func import grad_and_value
 from orchestrator.config import Model, RunConfig
 from orchestrator.identity import per_run_numbers
 from orchestrator.models.module import initial_of, logits_of, module_of, taps_of
-from orchestrator.models.parametrisation import scale_of
+from orchestrator.models.parametrisation import is_standard, scale_of
 from orchestrator.optimizers import join, split
 
 DTYPES = {"32-true": torch.float32, "bf16-mixed": torch.float32, "64-true": torch.float64}
@@ -116,7 +116,7 @@ class Core:
 
 def scales_of(run: RunConfig) -> tuple[Tensor, Tensor] | None:
     """What a parametrisation makes of each parameter's rate and epsilon, (P,) each; None: nothing."""
-    if not isinstance(run.model, Model) or run.model.parametrisation == "standard":
+    if not isinstance(run.model, Model) or is_standard(run.model):
         return None
     each = [(scale_of(n, run.model), p.numel()) for n, p in module_of(run).named_parameters()]
     rate = torch.cat([torch.full((count,), scale.rate) for scale, count in each])

@@ -32,12 +32,14 @@ def a_run(how="standard", width=64, depth=4, precision="64-true", **model) -> Ru
     )  # fmt: skip
 
 
-def published(name: str, how: str, width: float, depth: float) -> tuple[float, float, float, float]:
+def published(
+    name: str, how: str, width: float, depth: float, multiplier: float
+) -> tuple[float, float, float, float]:
     """(SD at the start over that of the base model, multiplier in the forward pass, rate, epsilon)."""
     alpha = depth if how == "completep" else 1.0
     residual = name.endswith(("output.weight", "down.weight"))
     if name == "embedding.weight":
-        return 1.0, 1.0, 1.0, 1 / width
+        return 1.0, multiplier, 1.0, 1 / width
     if name == "head.weight":
         return 1.0, 1 / width, 1.0, 1 / width
     if name == "norm.weight":
@@ -49,11 +51,12 @@ def published(name: str, how: str, width: float, depth: float) -> tuple[float, f
     return width**-0.5, query / (alpha if residual else 1.0), 1 / width, inside
 
 
+@pytest.mark.parametrize("multiplier", [1.0, 7.0])
 @pytest.mark.parametrize("how", HOW)
-def test_it_is_the_published_table(how):
+def test_it_is_the_published_table(how, multiplier):
     """Steps in float64, beside torch's own AdamW with a group for each tensor."""
     width, depth = 4.0, 2.0
-    run = a_run(how)
+    run = a_run(how, embedding_multiplier=multiplier)
     core = Core(run, torch.device("cpu"))
     begun = core.init(run)
     module = module_of(run).double()
@@ -61,7 +64,7 @@ def test_it_is_the_published_table(how):
     base = initial_of(module_of(a_run(how, width=16, depth=2)), a_run(how, width=16, depth=2))
     own, groups, factor = {}, [], {}
     for name, value in start.items():
-        sd, c, rate, eps = published(name, how, width, depth)
+        sd, c, rate, eps = published(name, how, width, depth, multiplier)
         own[name] = (value / c).clone().requires_grad_()
         factor[name] = c
         groups.append({"params": [own[name]], "lr": LR * rate, "eps": EPS * eps,
@@ -97,9 +100,9 @@ def test_at_the_base_it_is_the_standard_one_bit_for_bit(how):
     assert runs[0].run_id != runs[1].run_id and runs[0].shape_id != runs[1].shape_id
 
 
-@pytest.mark.parametrize("how", HOW)
+@pytest.mark.parametrize("how", ["standard", *HOW])
 def test_our_own_code_trains_it_too(how):
-    run = a_run(how, precision="32-true")
+    run = a_run(how, precision="32-true", embedding_multiplier=3.0)
     ours, plain = train([run] * 2, 2, "native"), train([run] * 2, 2, "eager")
     for a, b in zip(ours, plain, strict=True):
         assert torch.allclose(a.double(), b.double(), rtol=1e-4, atol=1e-5)
@@ -111,6 +114,8 @@ REFUSED = {
         {"parametrisation": "completep", "base_width": 16},
     "model.base_depth=2: has no effect under": {"parametrisation": "mup", "base_width": 16, "base_depth": 2},
     "model.base_width=16: has no effect under": {"base_width": 16},
+    "model.embedding_multiplier=0: must be above 0": {"embedding_multiplier": 0},
+    "model.tied_head=true: must be false with": {"embedding_multiplier": 2.0, "tied_head": True},
     "model.base_width=0": {"parametrisation": "mup", "base_width": 0},
     "model.tied_head=true: must be false under": {"parametrisation": "mup", "base_width": 16, "tied_head": True},
 }  # fmt: skip
@@ -125,5 +130,8 @@ def test_what_makes_no_sense_is_one_line(said):
 
 def test_other_optimisers_are_refused():
     run = a_run("mup")
+    many = a_run(embedding_multiplier=2.0)
+    with pytest.raises(UserError, match="model.embedding_multiplier=2.0: is known for optim=adamw"):
+        dataclasses.replace(many, optim=Lion())
     with pytest.raises(UserError, match="known for optim=adamw alone"):
         dataclasses.replace(run, optim=Lion())

@@ -45,7 +45,8 @@ FIELDS: dict[str, Callable[[Any], bool]] = {
     "model.rope_base": _any,
     "model.init_scale": _any,
     # Factors of starting values, of each rate and of each epsilon.
-    **dict.fromkeys(("model.parametrisation", "model.base_width", "model.base_depth"), _any),
+    **dict.fromkeys((f"model.{name}" for name in (
+        "parametrisation", "base_width", "base_depth", "embedding_multiplier")), _any),
     "model.attention": _only(None),
     "model.momentum.arm": _any,
     # Taps, whatever they were made of.
