@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -101,7 +101,7 @@ def from_kept(
     open_: dict[str, list[Experiment]] = {f[0].run.trunk_id: f for f in families} if kept else {}
     for trunk in kept:
         mine = [open_.get(run.trunk_id) for run in trunk.models]
-        if None in mine or not _goes_on(trunk, mine):
+        if _hindrance(trunk, mine) is not None:
             continue
         key = (trunk.pack.pack_id, mine[0][0].settings.execution, trunk.step,
                tuple(length_of(e.run) for e in mine[0]))  # fmt: skip
@@ -122,18 +122,36 @@ def from_kept(
     return out, [f for f in families if f[0].run.run_id not in taken]
 
 
-def _goes_on(trunk: KeptTrunk, families: list[list[Experiment]]) -> bool:
-    """Whether a chunk's models, each with its lengths, can go on from its state."""
-    first, before = families[0], trunk.models[0]
-    lengths = [length_of(e.run) for e in first]
-    alike = all(
-        shared(before, e.run) >= trunk.step and same_evaluations(before, e.run, trunk.step)
-        for e in first
-    )
-    same = all([length_of(e.run) for e in f] == lengths
-               and f[0].settings.execution == first[0].settings.execution for f in families)  # fmt: skip
-    ours = trunk.pack.frozen.native == _native(first[0]) and trunk.code == code_version()
-    return alike and same and ours
+def not_gone_on_from(experiments: list[Experiment], kept: Sequence[KeptTrunk]) -> dict[str, int]:
+    """Why kept trunks whose models are to be trained to other lengths are not gone on from, with their
+    number."""
+    asked = {f[0].run.trunk_id: f for f in by_trunk(experiments)} if kept else {}
+    each = (_hindrance(t, [asked.get(run.trunk_id) for run in t.models]) for t in kept)
+    return dict(Counter(why for why in each if why))
+
+
+def _hindrance(trunk: KeptTrunk, families: Sequence[list[Experiment] | None]) -> str | None:
+    """Why its models, each with its lengths, can't go on from a kept state; "" where none is asked
+    for, None where nothing hinders."""
+    there = [f for f in families if f is not None]
+    if not there:
+        return ""
+    first, before = there[0], trunk.models[0]
+    if any(shared(before, e.run) < trunk.step for e in first):
+        return "a length leaves it before its last step"
+    if not all(same_evaluations(before, e.run, trunk.step) for e in first):
+        return "it was evaluated at other steps (budget.eval_steps says them for all lengths)"
+    if len(there) < len(families):
+        return "not all models of its slice are asked for"
+    lengths, how = [length_of(e.run) for e in first], first[0].settings.execution
+    if not all([length_of(e.run) for e in f] == lengths and f[0].settings.execution == how
+               for f in there):  # fmt: skip
+        return "its models are asked for in different lengths"
+    if trunk.code != code_version():
+        return "other code trained it"
+    if trunk.pack.frozen.native != _native(first[0]):
+        return "it was trained by another step (execution.native)"
+    return None
 
 
 def _flops(lengths: list[RunConfig]) -> int:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from orchestrator.config import RunConfig
 from orchestrator.launch.experiment import Experiment
-from orchestrator.launch.packs import make_packs
+from orchestrator.launch.packs import make_packs, not_gone_on_from
 from orchestrator.launch.state import DONE, UNDER_WAY, free_of_hung, unfinished_state
 from orchestrator.parts.changes import changed as changes
 from orchestrator.parts.check import check_parts
@@ -57,6 +57,8 @@ class Plan:
     """squeue did not answer although jobs were submitted: what waits in its queue is not known."""
     closes: dict[str, list[str]] = field(default_factory=dict)
     """Packs that are trained no more, each with those that take over its runs (`retry --replan`)."""
+    unused_trunks: dict[str, int] = field(default_factory=dict)
+    """Why kept trunks whose models are to be trained are not gone on from, with their number."""
 
     @property
     def counts(self) -> dict[str, int]:
@@ -130,6 +132,7 @@ def make_plan(store: Store, sweep: str, experiments: list[Experiment], rerun: bo
         sweep, experiments[0].settings,
         [Planned(e.run, states[r]) for r, e in unique.items()],
         [*old.values(), *new], pack_of, other_code, restarted, dict(changed), answer is None,
+        unused_trunks=not_gone_on_from(fresh, kept),
     )  # fmt: skip
 
 

@@ -46,6 +46,7 @@ def plan_json(plans: list[Plan]) -> dict[str, Any]:
         ],
         "flops": sum(train_flops(r) for r in plan.to_train),
         "steps": dict(zip(("alone", "to_train"), _steps(plan), strict=True)),
+        "unused_trunks": plan.unused_trunks,
         "trained_by_other_code": plan.other_code,
         "packs_half_trained_by_other_code": plan.restarted,
         "changed": plan.changed,
@@ -105,6 +106,8 @@ def plan_lines(plan: Plan, store: Store, console: Console | None = None) -> None
     if together < alone:
         say(f"lengths share their beginnings: {together:,} steps instead of {alone:,}"
             f" ({together / alone:.0%})")  # fmt: skip
+    for why, trunks in plan.unused_trunks.items():
+        say(f"{trunks} kept trunks are not gone on from: {why}")
     seconds, measured = estimate_s(store, plan.launch, plan.settings)
     source = "measured here" if measured else "nothing measured here: run `orchestrator bench`"
     where = launcher(plan.settings).describe(at_once(plan.launch, plan.settings))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from orchestrator.config import Budget, Model, Momentum, RunConfig
 from orchestrator.launch.experiment import Experiment
-from orchestrator.launch.packs import by_trunk, make_packs
+from orchestrator.launch.packs import by_trunk, make_packs, not_gone_on_from
 from orchestrator.optimizers.adamw import AdamW
 from orchestrator.records.attempts import attempts, claim, end, results
 from orchestrator.records.packs import Frozen, Pack, all_packs, freeze, new_pack
@@ -186,6 +186,15 @@ LATER = [
 ]
 
 
+WHY_NOT = {
+    "looked at otherwise": {
+        "it was evaluated at other steps (budget.eval_steps says them for all lengths)": 3
+    },
+    "not all models": {"not all models of its slice are asked for": 1},
+    "other code": {"other code trained it": 3},
+}
+
+
 @pytest.mark.parametrize("case", LATER)
 @pytest.mark.parametrize("schedule", ["constant_decay", "constant"])
 def test_a_length_added_later_goes_on_from_what_was_kept(case, schedule, tmp_path, monkeypatch):
@@ -212,7 +221,9 @@ def test_a_length_added_later_goes_on_from_what_was_kept(case, schedule, tmp_pat
     assert {t.step for t in kept} == {step} and len(kept) == (2 if case == "lost" else 3)
     how = lab_settings({"execution": {"native": "on" if frozen.native else "off", "width": 2}})
     asked = [a_run(n, **points, **m) for n in (40, 60) for m in models]
-    packs = make_packs([Experiment(run, how) for run in asked], 0, kept)
+    experiments = [Experiment(run, how) for run in asked]
+    packs = make_packs(experiments, 0, kept)
+    assert not_gone_on_from(experiments, kept) == WHY_NOT.get(case, {})
     lengths = [run for run in asked if run.trunk_id == asked[0].trunk_id]
     whole = steps_to_train([lengths[i] for i in in_order(lengths)])
     taken, together = 0, {}
