@@ -104,7 +104,7 @@ def new_parser() -> argparse.ArgumentParser:
             help="go on with another sweep.law than the first submission froze: every result of "
             "the sweep is exploratory from then on",
         )  # fmt: skip
-    for sub in (demo, train, plan, submit, bench):
+    for sub in (demo, train, plan, submit, bench, probe):
         sub.add_argument(
             "overrides", nargs="*", default=[], metavar="OVERRIDE"
         ).completer = _complete("overrides")
@@ -122,6 +122,12 @@ def new_parser() -> argparse.ArgumentParser:
     probe.add_argument(
         "--results", type=Path, default=Path("results"), help="output folder of a sweep's tables"
     )
+    probe.add_argument(
+        "--coordinates", action="store_true",
+        help="of a sweep's file, without training it: sizes of activations at the start, and their "
+        "change over the first steps, against width and depth",
+    )  # fmt: skip
+    probe.add_argument("--steps", type=int, default=10, help="with --coordinates; default: 10")
     export.add_argument("--results", type=Path, default=Path("results"), help="its tables")
     export.add_argument("--out", type=Path, help="the archive; default: RESULTS/SWEEP.tar.gz")
     dashboard.add_argument("--results", type=Path, default=Path("results"), help="its analysis")

@@ -123,11 +123,25 @@ def _logs(args: argparse.Namespace) -> int:
 
 
 def _probe(args: argparse.Namespace) -> int:
+    if args.coordinates:
+        return _coordinates(args)
+    if args.overrides:
+        fail(f"{args.overrides[0]}: probe takes overrides with --coordinates alone (see --help)")
     from orchestrator.probe.summary import show
     from orchestrator.probe.verb import probe
 
     found = probe(args.name, args.results)
     _print(args, found, lambda: show(found))
+    return 0
+
+
+def _coordinates(args: argparse.Namespace) -> int:
+    from orchestrator.launch import verbs
+    from orchestrator.probe import coordinates
+
+    name, runs = verbs.composed(args.name, args.overrides)
+    found = coordinates.check(name, runs, args.steps, args.results)
+    _print(args, found, lambda: coordinates.show(found))
     return 0
 
 

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from orchestrator.config import RunConfig
 from orchestrator.errors import UserError
 from orchestrator.launch import show
 from orchestrator.launch.experiment import Experiment
@@ -49,6 +50,14 @@ def compose_plan(sweep: str, overrides: list[str], rerun: bool = False) -> list[
 
     run_hydra(path, overrides, verb)
     return plans
+
+
+def composed(sweep: str, overrides: list[str]) -> tuple[str, list[RunConfig]]:
+    """Name and distinct runs of a sweep, of which nothing is looked up or written. Raises: UserError."""
+    path = find_sweep(sweep)
+    found: list[Experiment] = []
+    run_hydra(path, overrides, found.extend)
+    return _name(path, found), list({e.run.run_id: e.run for e in found}.values())
 
 
 def submit_sweep(
