@@ -13,7 +13,7 @@ import torch
 
 from orchestrator.bench.clock import best, now
 from orchestrator.bench.harness import harness
-from orchestrator.bench.limit import product_s, state_s
+from orchestrator.bench.limit import limit
 from orchestrator.config import RunConfig
 from orchestrator.cost import train_flops
 from orchestrator.models.native.serves import serves
@@ -33,10 +33,10 @@ WIDTHS = (4, 16)
 def bench(run: RunConfig, execution: Execution, say=lambda text: None) -> dict[str, Any]:
     """What this machine does on a run's shape.
 
-    step_s: seconds a run and step; limit_s: the larger of its matrix products alone (torch's) and
-    of reading and writing parameters and moments once; compile_s: CPU seconds of a compilation in
-    this process and its children, with whatever the caches already held; momentum: the filter's
-    share of the step, against the same step without one; harness: what harness.py measures.
+    step_s: seconds a run and step; limit_s and what stands with it: limit.limit's; compile_s: CPU
+    seconds of a compilation in this process and its children, with whatever the caches already held;
+    momentum: the filter's share of the step, against the same step without one; harness: what
+    harness.py measures.
     """
     torch.set_num_threads(execution.threads)
     torch.set_flush_denormal(True)
@@ -56,7 +56,7 @@ def bench(run: RunConfig, execution: Execution, say=lambda text: None) -> dict[s
                 "flops_per_s": flops * width / seconds,
             })  # fmt: skip
     say("limit")
-    limit = max(product_s(run, widths[-1], device), state_s(run, device))
+    least = limit(run, widths[-1], device)
     fastest = min(rows, key=lambda r: r["step_s"])
     say("momentum")
     plain = _call(run, widths[-1], modes[-1], device, filtered=False)
@@ -67,7 +67,7 @@ def bench(run: RunConfig, execution: Execution, say=lambda text: None) -> dict[s
     return {
         "device": _name(device), "host": platform.node(), "torch": torch.__version__,
         "threads": execution.threads, "shape": run.shape, "time": time.time(),
-        "step_flops": flops, "limit_s": limit, "share_of_limit": limit / fastest["step_s"],
+        "step_flops": flops, **least, "share_of_limit": least["limit_s"] / fastest["step_s"],
         "rows": rows, "momentum": momentum, "harness": around,
     }  # fmt: skip
 

@@ -61,8 +61,12 @@ def bench_text(measured: dict[str, Any]) -> None:
         )  # fmt: skip
     console = Console()
     console.print(table)
-    print(f"limit {1e3 * measured['limit_s']:.2f} ms a run-step (matrix products alone);"
-          f" the fastest step spends {measured['share_of_limit']:.0%} of its time there")  # fmt: skip
+    bound = "multiply-adds" if measured["flops_s"] > measured["state_s"] else "state's bytes"
+    print(f"limit {1e3 * measured['limit_s']:.2f} ms a run-step, of its {bound} at"
+          f" {measured['peak_flops'] / 1e9:.0f} GFLOP/s ({measured['peak_is']}) and"
+          f" {measured['bytes_per_s'] / 1e9:.1f} GB/s; the fastest step is at"
+          f" {measured['share_of_limit']:.0%} of it (torch's matrix products alone:"
+          f" {1e3 * measured['products_s']:.2f} ms)")  # fmt: skip
     momentum, around = measured["momentum"], measured["harness"]
     step_s, evaluation_s = around["step_s"], around["evaluation_s"]
     print(f"momentum costs {momentum:+.1%} of the step without it")
