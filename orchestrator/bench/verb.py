@@ -8,20 +8,33 @@ from typing import Any
 from orchestrator.bench.paper.sheets import DEVICES
 from orchestrator.errors import UserError
 from orchestrator.launch.experiment import Experiment
+from orchestrator.launch.launcher import launcher
 from orchestrator.launch.multirun import run_hydra
 from orchestrator.launch.packs import WIDTH
 from orchestrator.launch.sweeps import shipped
 from orchestrator.records.measurements import keep
-from orchestrator.records.store import open_store
+from orchestrator.records.store import Store, open_store
 
 
 def run_bench(overrides: list[str]) -> dict[str, Any]:
-    """Measure one shape. Raises: UserError."""
+    """Measure one shape where it would be trained: here, or in a job that is queued (`queued` says which).
+
+    Raises: UserError.
+    """
     store, one = open_store(), _composed(overrides)
+    queued = launcher(one.settings).measure(store, overrides)
+    return measured_here(store, overrides) if queued is None else {"queued": queued}
+
+
+def measured_here(
+    store: Store, overrides: list[str], place: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """Measure one shape on this machine, and keep what is found. Raises: UserError."""
+    one = _composed(overrides)
     from orchestrator.bench.measure import bench  # torch only once the words are right
 
     say = lambda text: print(f"bench: {text}", file=sys.stderr, flush=True)
-    measured = bench(one.run, one.settings.execution, say)
+    measured = {**bench(one.run, one.settings.execution, say), "place": place}
     keep(store, measured)
     return {**measured, "store": str(store.root)}
 
@@ -53,6 +66,9 @@ def bench_text(measured: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    if "queued" in measured:
+        print(measured["queued"])
+        return
     table = Table("mode", "width", "run-steps/s", "ms a run-step", "GFLOP/s", "compilation, CPU s")
     for r in measured["rows"]:
         table.add_row(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 from orchestrator.launch.local import Local
 from orchestrator.launch.slurm import Slurm
@@ -24,6 +24,10 @@ class Launcher(Protocol):
     def waits(self) -> bool:
         """Whether `launch` returns only when the packs have ended."""
 
+    @property
+    def place(self) -> dict[str, Any] | None:
+        """What chooses the machines: a measurement of one stands for all of the same. None: this one."""
+
     def require(self) -> None:
         """Prove that such jobs would be taken. Raises: UserError; nothing is written before."""
 
@@ -35,6 +39,11 @@ class Launcher(Protocol):
 
     def describe(self, processes: int) -> str:
         """Where that many processes train, in words that end "about 3 min ..."."""
+
+    def measure(self, store: Store, overrides: list[str]) -> str | None:
+        """Have `orchestrator bench` run where packs would be trained; what was queued, in words, or None
+        where that is here. Raises: UserError where it is refused.
+        """
 
     def launch(self, store: Store, sweep: str, packs: list[Pack]) -> int:
         """Have packs trained; how many jobs failed, as far as it waits for them.

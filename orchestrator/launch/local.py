@@ -30,6 +30,7 @@ class Local:
     settings: Settings
     queues = False
     waits = True
+    place = None
 
     def require(self) -> None:
         """This machine takes what it is given."""
@@ -50,6 +51,10 @@ class Local:
 
     def describe(self, processes: int) -> str:
         return "on this machine"
+
+    def measure(self, store: Store, overrides: list[str]) -> str | None:
+        """Here."""
+        return None
 
     def launch(self, store: Store, sweep: str, packs: list[Pack]) -> int:
         """Train packs in worker processes; returns how many workers failed.

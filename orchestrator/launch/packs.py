@@ -167,13 +167,13 @@ def slice_width(execution: Execution, members: int) -> int:
 
 
 def estimate_s(store: Store, packs: list[Pack], settings: Settings) -> tuple[float, bool]:
-    """Seconds to train packs here, and whether they come from a measurement of this machine.
+    """Seconds to train packs, and whether they come from a measurement of where they will be trained.
 
     From the rates of the last `orchestrator bench` in each mode, else from the defaults above.
     Compilation counts once for every compiled shape.
     """
     rate = {"native": NATIVE_FLOPS, "eager": EAGER_FLOPS, "compiled": COMPILED_FLOPS}
-    measurements = kept(store)
+    measurements = kept(store, launcher(settings).place)
     for row in (r for m in measurements for r in m["rows"]):
         rate[row["mode"]] = row["flops_per_s"]
     seconds, shapes = 0.0, {}

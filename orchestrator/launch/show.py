@@ -109,7 +109,10 @@ def plan_lines(plan: Plan, store: Store, console: Console | None = None) -> None
     for why, trunks in plan.unused_trunks.items():
         say(f"{trunks} kept trunks are not gone on from: {why}")
     seconds, measured = estimate_s(store, plan.launch, plan.settings)
-    source = "measured here" if measured else "nothing measured here: run `orchestrator bench`"
+    there, bench = "here", "`orchestrator bench`"
+    if launcher(plan.settings).place is not None:
+        there, bench = "on such nodes", f"{bench} with the same `cluster`"
+    source = f"measured {there}" if measured else f"nothing measured {there}: run {bench}"
     where = launcher(plan.settings).describe(at_once(plan.launch, plan.settings))
     say(f"about {duration(seconds)} {where} ({source})")
 

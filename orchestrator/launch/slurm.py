@@ -7,13 +7,17 @@ the jobs and the records.
 from __future__ import annotations
 
 import heapq
+import json
+import re
 import shlex
 import subprocess
 import sys
 import time
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from orchestrator.errors import UserError
 from orchestrator.launch.policy import out_of_memory
@@ -33,6 +37,8 @@ from orchestrator.settings import Settings
 
 SBATCH_S = 300.0
 """Seconds that sbatch may take; a controller that is restarted makes it wait."""
+PLACE = ("partition", "account", "qos", "gpus", "gres", "constraint", "exclude")
+"""Keys of `cluster` that choose nodes; with them go sbatch's own, `cluster.sbatch`."""
 SILENT_S = 600.0
 """Seconds without an answer of squeue after which `cluster.wait` gives up waiting."""
 
@@ -49,6 +55,13 @@ class Slurm:
     def waits(self) -> bool:
         return self.settings.cluster.wait
 
+    @property
+    def place(self) -> dict[str, Any]:
+        """Those of the cluster's keys that choose nodes."""
+        cluster = self.settings.cluster
+        chosen = {name: getattr(cluster, name) for name in PLACE} | cluster.sbatch
+        return {k: v for k, v in sorted(chosen.items()) if v is not None}
+
     def require(self) -> None:
         require(self.settings)
 
@@ -63,6 +76,47 @@ class Slurm:
 
     def describe(self, processes: int) -> str:
         return f"in {processes} job{'s' * (processes > 1)} on nodes like this machine"
+
+    def measure(self, store: Store, overrides: list[str]) -> str:
+        """Queue a job that measures the node that it gets and keeps what it finds in the store."""
+        require(self.settings)
+        name = f"bench-{uuid.uuid4().hex[:12]}"
+        folder = Path(self.settings.cluster.logs or store.logs).absolute() / "bench"
+        folder.mkdir(parents=True, exist_ok=True)
+        words = [
+            sys.executable, "-m", "orchestrator.bench.job", "--store", str(store.root),
+            "--place", json.dumps(self.place), *here(overrides),
+        ]  # fmt: skip
+        if (device := self._device()) != self.settings.execution.device:
+            words.append(f"execution.device={device}")
+        try:
+            number = sbatch(self._text(shlex.join(words), folder, name), name)
+        except RuntimeError as e:
+            raise UserError(refused(str(e), self.settings.cluster)) from e
+        return f"queued: job {number} measures its node; what it finds is kept in {store.root}/bench, its log in {folder}"  # fmt: skip
+
+    def _device(self) -> str:
+        """That of the jobs: the GPU that is asked for, and paid."""
+        device = self.settings.execution.device
+        return "cuda" if device == "auto" and self.has_gpu() else device
+
+    def _text(
+        self, command: str, folder: Path, name: str, lines: Sequence[str] = (), **more: Any
+    ) -> str:
+        """A job as text, in submitit's form of it; submitit's executor would leave a pickle for the jobs
+        to load, and the text holds all they need."""
+        from submitit.slurm.slurm import _make_sbatch_string
+
+        cluster, threads = self.settings.cluster, self.settings.execution.threads
+        return _make_sbatch_string(
+            command=command, folder=escaped(folder), job_name=name, time=cluster.minutes,
+            stderr_to_stdout=True,
+            setup=[
+                f"export OMP_NUM_THREADS={threads} MKL_NUM_THREADS={threads}",
+                "export SRUN_CPUS_PER_TASK=$SLURM_CPUS_PER_TASK", *cluster.setup, *lines,
+            ],
+            additional_parameters=options(cluster, self.settings.execution), **more,
+        )  # fmt: skip
 
     def launch(self, store: Store, sweep: str, packs: list[Pack]) -> int:
         """Queue packs; returns at once, or with cluster.wait how many packs failed.
@@ -164,6 +218,11 @@ def _submit(
     text = script(store, sweep, settings, group, folder, array.name, share)
     (folder / "job.sh").write_text(text)  # for people: Slurm gets the text itself
     record(store, array)
+    return array.name, sbatch(text, array.name)
+
+
+def sbatch(text: str, name: str) -> str:
+    """Hand a job to Slurm; its number. Raises: RuntimeError with sbatch's words where it refuses."""
     try:
         done = subprocess.run(
             ["sbatch", "--parsable"], input=text, capture_output=True, text=True, timeout=SBATCH_S, check=False,
@@ -173,12 +232,12 @@ def _submit(
     except subprocess.TimeoutExpired:
         said, number = f"no answer for {SBATCH_S:.0f} s", ""
     if number.isdigit():
-        return array.name, number
+        return number
     forget()
-    taken = queued([array.name])  # it may fail after it has queued them
+    taken = queued([name])  # it may fail after it has queued them
     if taken:
         print(f"sbatch: {said.strip()}; the jobs are queued all the same", file=sys.stderr)
-        return array.name, str(next(iter(taken)).job)
+        return str(next(iter(taken)).job)
     raise RuntimeError(said)
 
 
@@ -186,30 +245,28 @@ def script(
     store: Store, sweep: str, settings: Settings, group: list[list[str]], folder: Path,
     name: str, at_once: int,
 ) -> str:  # fmt: skip
-    """The jobs as text, in submitit's form of it: what each task of an array trains, and how.
-
-    submitit's executor would leave a pickle for the jobs to load; its script holds all they need.
-    """
-    from submitit.slurm.slurm import _make_sbatch_string
-
-    cluster, execution = settings.cluster, settings.execution
-    if execution.device == "auto" and Slurm(settings).has_gpu():  # which was asked for, and is paid
-        settings = replace(settings, execution=replace(execution, device="cuda"))
-    threads = execution.threads
-    words = [*command(store, settings, sweep, "job"), f"--signal-s={cluster.signal_s}",
-             f"--folder={folder}"]  # fmt: skip
-    return _make_sbatch_string(
-        command=f"{shlex.join(words)} $packs", folder=escaped(folder), job_name=name,
-        time=cluster.minutes, map_count=len(group), array_parallelism=at_once,
-        signal_delay_s=cluster.signal_s, stderr_to_stdout=True,
-        setup=[
-            f"export OMP_NUM_THREADS={threads} MKL_NUM_THREADS={threads}",
-            "export SRUN_CPUS_PER_TASK=$SLURM_CPUS_PER_TASK", *cluster.setup,
-            "case $SLURM_ARRAY_TASK_ID in",
-            *(f'{i}) packs="{" ".join(packs)}" ;;' for i, packs in enumerate(group)), "esac",
-        ],
-        additional_parameters=options(cluster, settings.execution),
+    """The jobs of an array as text: what each task trains, and how."""
+    slurm = Slurm(settings)
+    settings = replace(settings, execution=replace(settings.execution, device=slurm._device()))
+    signal_s = settings.cluster.signal_s
+    words = [
+        *command(store, settings, sweep, "job"),
+        f"--signal-s={signal_s}",
+        f"--folder={folder}",
+    ]
+    lines = [
+        "case $SLURM_ARRAY_TASK_ID in",
+        *(f'{i}) packs="{" ".join(packs)}" ;;' for i, packs in enumerate(group)), "esac",
+    ]  # fmt: skip
+    return slurm._text(
+        f"{shlex.join(words)} $packs", folder, name, lines, map_count=len(group),
+        array_parallelism=at_once, signal_delay_s=signal_s,
     )  # fmt: skip
+
+
+def here(overrides: list[str]) -> list[str]:
+    """The same words for a process on this node: without those of the group `cluster`."""
+    return [w for w in overrides if not re.match(r"[+~]*cluster\b", w)]
 
 
 def escaped(folder: Path) -> str:

@@ -100,7 +100,7 @@ class Sandbox:
 
     def drain(self, seconds: float = 300) -> None:
         """Wait until nothing of this sandbox's is in the queue, or only what Slurm holds back."""
-        names = [a.name for a in job_arrays(Store(self.folder / "runs"))]
+        names = [*self.benches(), *(a.name for a in job_arrays(Store(self.folder / "runs")))]
         asked = f"--name={','.join(names)}"
 
         def empty() -> bool:
@@ -108,6 +108,11 @@ class Sandbox:
             return all("launch failed" in reason for reason in rows)
 
         lab.until(empty, seconds, "an empty queue")
+
+    def benches(self) -> list[str]:
+        """Names of its jobs of `orchestrator bench`, which leave no record."""
+        rows = lab.ask(self.environment, "squeue", "-h", "-o", "%j").splitlines()
+        return [name for name in rows if name.startswith("bench-")]
 
     def begun(self, tasks: int, seconds: float = 180) -> None:
         """Wait until so many tasks train."""
