@@ -34,11 +34,15 @@ class Execution:
     threads: int = 1
     """CPU threads of one process."""
     width: int | None = None
-    """Runs trained by one call of the step (a slice of a pack); null: chosen at planning."""
+    """Runs trained by one call of the step (a slice of a pack); null: chosen at planning, on a GPU by
+    its memory."""
+    gpu_memory: float | None = None
+    """GB of the GPUs that will train; null: as this machine's have, or those that `cluster` names."""
     packs_per_gpu: int = 1
     """Packs that are trained at the same time on each GPU of this machine (cluster=local)."""
-    pack: int = 64
-    """Most runs in one pack, the unit that is claimed, resumed and retried."""
+    pack: int | None = None
+    """Most runs in one pack, the unit that is claimed, resumed and retried; null: 64, or as many as
+    one call takes."""
     checkpoint_s: float = 60.0
     """Seconds between checkpoints."""
     stall_s: float = 1800.0
@@ -71,7 +75,15 @@ class Execution:
             value = getattr(self, f"retries{name}")
             if value is not None and value < 0:
                 raise UserError(f"execution.retries{name}={value}: must be 0 or more, or null")
-        for name in ("threads", "width", "packs_per_gpu", "pack", "checkpoint_s", "stall_s"):
+        for name in (
+            "threads",
+            "width",
+            "gpu_memory",
+            "packs_per_gpu",
+            "pack",
+            "checkpoint_s",
+            "stall_s",
+        ):
             _positive(getattr(self, name), f"execution.{name}")
         object.__setattr__(self, "parts", str(Path(self.parts or "").absolute()))
 

@@ -8,9 +8,9 @@ import ctypes
 import torch
 
 from orchestrator.bench.clock import best
-from orchestrator.bench.paper.sheets import DEVICES
 from orchestrator.config import RunConfig
 from orchestrator.cost import parameters
+from orchestrator.data_sheets import DEVICES
 from orchestrator.models.native.build import Unbuilt, library
 
 CHAINS, LANES, ROUNDS = (4, 12), 16, 10**6

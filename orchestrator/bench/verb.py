@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from orchestrator.bench.paper.sheets import DEVICES
+from orchestrator.data_sheets import DEVICES
 from orchestrator.errors import UserError
 from orchestrator.launch.experiment import Experiment
 from orchestrator.launch.launcher import launcher
 from orchestrator.launch.multirun import run_hydra
-from orchestrator.launch.packs import WIDTH
 from orchestrator.launch.sweeps import shipped
+from orchestrator.launch.width import Gpu, on_gpu
 from orchestrator.records.measurements import keep
 from orchestrator.records.store import Store, open_store
 
@@ -44,7 +44,9 @@ def run_paper(name: str, overrides: list[str]) -> dict[str, Any]:
     one = _composed(overrides)
     from orchestrator.bench.paper.bound import bound
 
-    return bound(one.run, one.settings.execution.width or WIDTH, DEVICES[name])
+    sheet = DEVICES[name]
+    gpu = Gpu(sheet.memory_bytes, sheet.bytes_per_s)
+    return bound(one.run, one.settings.execution.width or on_gpu(one.run, gpu), sheet)
 
 
 def _composed(overrides: list[str]) -> Experiment:

@@ -42,15 +42,33 @@ def gpus(environment: Mapping[str, str] = os.environ) -> list[str]:
 
 @cache
 def _of_machine(path: str) -> tuple[str, ...]:
+    said = _asked("-L")
+    return tuple(counted(Path("/")) if said is None else listed(said))
+
+
+def _asked(*words: str) -> str | None:
+    """What nvidia-smi says; None where it does not."""
     try:
         done = subprocess.run(
-            ["nvidia-smi", "-L"], capture_output=True, text=True, check=False, timeout=ASK_S
+            ["nvidia-smi", *words], capture_output=True, text=True, check=False, timeout=ASK_S
         )
-        if done.returncode == 0:
-            return tuple(listed(done.stdout))
     except (OSError, subprocess.TimeoutExpired):
-        pass
-    return tuple(counted(Path("/")))
+        return None
+    return done.stdout if done.returncode == 0 else None
+
+
+def memories(environment: Mapping[str, str] = os.environ) -> list[float]:
+    """Bytes of memory of this machine's GPUs, or of what MIG cuts them into; [] where nothing tells."""
+    return list(_memories(environment.get("PATH", "")))
+
+
+@cache
+def _memories(path: str) -> tuple[float, ...]:
+    cut = re.findall(r"^\s+MIG \S*?(\d+)gb", _asked("-L") or "", re.MULTILINE)
+    if cut:
+        return tuple(float(gb) * 1e9 for gb in cut)
+    whole = (_asked("--query-gpu=memory.total", "--format=csv,noheader,nounits") or "").split()
+    return tuple(float(mib) * 2**20 for mib in whole if mib.isdigit())
 
 
 def listed(text: str) -> list[str]:

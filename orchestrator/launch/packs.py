@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from orchestrator.config import RunConfig
 from orchestrator.cost import step_flops
+from orchestrator.launch import width
 from orchestrator.launch.experiment import Experiment
 from orchestrator.launch.launcher import launcher
 from orchestrator.launch.price import flops
@@ -20,11 +21,8 @@ from orchestrator.records.packs import Frozen, Pack, new_pack
 from orchestrator.records.provenance import code_version
 from orchestrator.records.store import Store
 from orchestrator.records.trunks import KeptTrunk
-from orchestrator.settings import Execution, Settings
+from orchestrator.settings import Settings
 from orchestrator.trunks import in_order, length_of, same_evaluations, shared, steps_to_train
-
-WIDTH = 16
-"""Runs a call of the step where nothing was measured (docs/notebook.md, "Slice width")."""
 
 # Rates and compilation (CPU seconds, empty cache) of the step on one core where nothing was
 # measured on this machine: `orchestrator bench` (docs/notebook.md, "The step", "When compiling pays").
@@ -55,11 +53,12 @@ def make_packs(
             for key, group in groups.items()}  # fmt: skip
     share = sum(cost.values()) / launcher(experiments[0].settings).processes() if experiments else 1
     for key, group in groups.items():
-        execution, first = key[1], group[0][0]
+        first = group[0][0]
+        widest, most = widest_slice(first), most_runs(first)
         group.sort(key=lambda lengths: lengths[0].run.seed_data)
         parts = max(
-            math.ceil(len(group) / max(1, execution.pack // len(key[2]))),
-            min(round(cost[key] / share), math.ceil(len(group) / slice_width(execution, 10**9))),
+            math.ceil(len(group) / max(1, most // len(key[2]))),
+            min(round(cost[key] / share), math.ceil(len(group) / widest)),
         )
         size = math.ceil(len(group) / parts)
         native = _native(first)
@@ -67,8 +66,8 @@ def make_packs(
         for begin in range(0, len(group), size):
             mine = group[begin : begin + size]
             runs = [lengths[k].run for k in range(len(key[2])) for lengths in mine]
-            width = slice_width(execution, len(mine))
-            frozen = Frozen(compiled, native, execution.threads, width, len(key[2]))
+            each = slice_width(widest, len(mine))
+            frozen = Frozen(compiled, native, first.settings.execution.threads, each, len(key[2]))
             out.append(new_pack(runs, frozen, generation))
     return sorted(out, key=lambda pack: -flops(pack))
 
@@ -81,12 +80,13 @@ def by_trunk(experiments: list[Experiment]) -> list[list[Experiment]]:
     for e in experiments:
         trunks[e.run.trunk_id, e.settings.execution].append(e)
     out = []
-    for (_, execution), members in trunks.items():
+    for members in trunks.values():
+        most = most_runs(members[0])
         members = [members[i] for i in in_order([e.run for e in members])]
         together: list[Experiment] = []
         for e in members:
             apart = not together or not shared(together[-1].run, e.run)
-            if apart or len(together) >= execution.pack:
+            if apart or len(together) >= most:
                 together = []
                 out.append(together)
             together.append(e)
@@ -109,9 +109,9 @@ def from_kept(
         for family in mine:
             del open_[family[0].run.trunk_id]
     out = []
-    for (pack_id, execution, step, lengths), chunks in found.items():
+    for (pack_id, _, step, lengths), chunks in found.items():
         old = chunks[0][0].pack.frozen
-        size = max(1, execution.pack // (len(lengths) * old.width))
+        size = max(1, most_runs(chunks[0][1][0][0]) // (len(lengths) * old.width))
         for begin in range(0, len(chunks), size):
             part = chunks[begin : begin + size]
             models = [family for _, mine in part for family in mine]
@@ -159,9 +159,21 @@ def _flops(lengths: list[RunConfig]) -> int:
     return step_flops(lengths[0]) * steps_to_train(lengths)
 
 
-def slice_width(execution: Execution, members: int) -> int:
-    """Runs a call: at most the configured width, and as little padding as possible."""
-    widest = execution.width or WIDTH
+def widest_slice(experiment: Experiment) -> int:
+    """Most runs a call of the step: as configured, else what the device takes."""
+    settings = experiment.settings
+    if settings.execution.width:
+        return settings.execution.width
+    return width.on_gpu(experiment.run, width.expected(settings)) if on_gpu(settings) else width.CPU
+
+
+def most_runs(experiment: Experiment) -> int:
+    """Most runs a pack."""
+    return experiment.settings.execution.pack or max(width.PACK, widest_slice(experiment))
+
+
+def slice_width(widest: int, members: int) -> int:
+    """Runs a call, with as little padding as possible."""
     slices = math.ceil(members / widest)
     return math.ceil(members / slices)
 

@@ -9,10 +9,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from orchestrator.data_sheets import FUSED_LENGTH
 from orchestrator.models.fused import fused
 
-FUSED_LENGTH = 512
-"""T from which a GPU attends by the fused kernel."""
 GPUS = {"cuda"}
 
 

@@ -10,7 +10,13 @@ from tests.cluster.sandbox import sandbox
 
 pytestmark = [pytest.mark.slurm, pytest.mark.slow, pytest.mark.xdist_group("slurm")]
 
-SHAPE = ["model.width=8", "model.depth=1", "budget.steps=10", "budget.batch=4", "budget.eval_sequences=64"]
+SHAPE = [
+    "model.width=8",
+    "model.depth=1",
+    "budget.steps=10",
+    "budget.batch=4",
+    "budget.eval_sequences=64",
+]
 NODE = ["cluster=slurm", "cluster.cpus=1", "+cluster.sbatch.nodelist=n2"]
 
 
@@ -18,7 +24,10 @@ def test_it_measures_the_node_that_will_train(slurm, tmp_path):
     box = sandbox(tmp_path / "s", slurm, "0", "0")
     before = box.run("plan", "tiny", *NODE)
     assert before.returncode == 0, before.stderr
-    assert "nothing measured on such nodes: run `orchestrator bench` with the same `cluster`" in before.stdout
+    assert (
+        "nothing measured on such nodes: run `orchestrator bench` with the same `cluster`"
+        in before.stdout
+    )
     done = box.run("bench", *NODE, *SHAPE)
     assert done.returncode == 0, done.stderr
     assert "measures its node" in done.stdout and "Traceback" not in done.stderr
@@ -36,7 +45,9 @@ def test_it_measures_the_node_that_will_train(slurm, tmp_path):
 def test_what_slurm_refuses_is_one_line(slurm, tmp_path):
     box = sandbox(tmp_path / "s", slurm, "0", "0")
     done = box.run("bench", "cluster=slurm", "cluster.partition=nowhere", *SHAPE)
-    assert done.returncode == 2 and done.stderr.startswith("orchestrator: cluster.partition=nowhere")
+    assert done.returncode == 2 and done.stderr.startswith(
+        "orchestrator: cluster.partition=nowhere"
+    )
     assert done.stderr.count("\n") == 1 and not (tmp_path / "s/runs/logs/bench").exists()
 
 

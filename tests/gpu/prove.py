@@ -21,7 +21,7 @@ def prove(way: str, families: list[str]) -> dict:
     import torch
 
     from orchestrator.bench.paper.device import pretend
-    from orchestrator.bench.paper.sheets import DEVICES
+    from orchestrator.data_sheets import DEVICES
 
     torch.set_num_threads(1)
     pretend(DEVICES["h100"])

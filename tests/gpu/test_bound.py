@@ -8,7 +8,7 @@ import pytest
 
 from orchestrator.bench.paper import bound, device
 from orchestrator.bench.paper.lower import Kernel, Lowered
-from orchestrator.bench.paper.sheets import DEVICES, LAUNCH_S
+from orchestrator.data_sheets import DEVICES, LAUNCH_S
 from orchestrator.errors import UserError
 from tests.gpu.families import run_of
 

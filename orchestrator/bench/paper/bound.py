@@ -12,8 +12,8 @@ from typing import Any
 from orchestrator.bench.paper.device import pretend
 from orchestrator.bench.paper.functions import functions
 from orchestrator.bench.paper.lower import Kernel, lower
-from orchestrator.bench.paper.sheets import LAUNCH_S, Device
 from orchestrator.config import RunConfig
+from orchestrator.data_sheets import LAUNCH_S, Device
 
 KINDS = ("generated", "products", "attention")
 LIMITS = {"bytes": "memory bandwidth", "flops": "products", "launches": "launches"}

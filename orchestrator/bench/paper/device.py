@@ -13,7 +13,7 @@ from types import SimpleNamespace
 
 import torch
 
-from orchestrator.bench.paper.sheets import Device
+from orchestrator.data_sheets import Device
 from orchestrator.errors import UserError
 from orchestrator.models.native.build import compiler
 
