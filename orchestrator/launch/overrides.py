@@ -23,6 +23,8 @@ _IN_PLACE = (
     ("budget", LENGTHS, ("steps",)),
     ("budget", POINTS, ("evals", "spacing")),
     ("optim", ("decay_steps",), ("decay_fraction",)),
+    ("optim", ("warmup_tokens",), ("warmup",)),
+    ("optim", ("independent_weight_decay",), ("weight_decay",)),
 )
 """Of a group, the settings that stand in place of others."""
 _PLACES = "results go to results/SWEEP, records to the store"

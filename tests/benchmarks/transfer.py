@@ -47,7 +47,9 @@ def report(runs: pd.DataFrame, size: str) -> None:
         arms = list(dict.fromkeys(arm for arm, _ in grids))
         sizes = sorted({n for _, n in grids})
         for arm in arms:
-            print(f"\n{task}, {arm}: {size}, grid's best, vertex [leaving a seed out], ln loss there")
+            print(
+                f"\n{task}, {arm}: {size}, grid's best, vertex [leaving a seed out], ln loss there"
+            )
             best, vertices = [], []
             for n in sizes:
                 grid = grids[arm, n]
@@ -64,7 +66,9 @@ def report(runs: pd.DataFrame, size: str) -> None:
             common = pd.concat([grids[arm, n].mean(axis=1).rename(n) for n in sizes], axis=1)
             rate = common.dropna().mean(axis=1).idxmin()
             for other in (a for a in arms if a != arm):
-                print(f"\n{task}: {arm} at {rate:.4g} for all, less {other} at its own best: ln loss")
+                print(
+                    f"\n{task}: {arm} at {rate:.4g} for all, less {other} at its own best: ln loss"
+                )
                 for n in sizes:
                     theirs = grids[other, n]
                     less = grids[arm, n].loc[rate] - theirs.loc[theirs.mean(axis=1).idxmin()]

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from orchestrator.bases import OWN, bases
-from orchestrator.config import LENGTHS
+from orchestrator.config import LENGTHS, OTHER_WAYS
 from orchestrator.identity import flatten
 from orchestrator.launch.multirun import run_hydra
 from orchestrator.launch.sweeps import find_sweep, shipped
@@ -88,7 +88,7 @@ def test_what_is_composed_is_what_is_declared(store):
     expected = {
         **{f"model.{k}": v for k, v in known["model"].items()},
         **{f"task.{k}": v for k, v in known["recall"].items()},
-        **{f"optim.{k}": v for k, v in known["adamw"].items() if k != "decay_steps"},
+        **{f"optim.{k}": v for k, v in known["adamw"].items() if k not in OTHER_WAYS},
         **{f"budget.{k}": v for k, v in known["budget"].items()
            if k not in (*LENGTHS, "eval_tokens")},  # resolved into others
         "precision": "32-true",
