@@ -55,3 +55,15 @@ def test_the_response_measured_on_trained_heads_is_theorys():
     probed = of_table(DOCS / "data/forensics_small/table.parquet")
     assert probed["response"]["error_sequences"].max() < 1e-5
     assert probed["response"]["error_impulse"].max() < 1e-5
+
+
+def test_under_completep_the_numbers_quoted_are_those_fitted():
+    fit = analysis.fit(
+        analysis.load(DOCS / "data/gamma_completep_small/table.parquet"), explore=False
+    )
+    raw = fit.arms["raw"]
+    b = raw.law.parameters["b"]
+    stars = ", ".join(f"{c.optimum.gamma:.2f}".lstrip("0") for c in raw.curves)
+    text = " ".join((DOCS / "claims.md").read_text().split())
+    assert f"raw γ\\* {stars}, b = {b.estimate:.2f} [{b.low:.2f}, {b.high:.2f}]" in text
+    assert {c.optimum.gamma for c in fit.arms["norm_matched"].curves} == {None}
