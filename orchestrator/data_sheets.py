@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-FUSED_LENGTH = 512
-"""T from which a GPU attends by the fused kernel, which keeps no scores."""
 LAUNCH_S = 2e-6
 """Of a kernel outside a CUDA graph: no data sheet has it; the low end of what is commonly said."""
 

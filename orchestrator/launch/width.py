@@ -14,8 +14,9 @@ from dataclasses import dataclass
 
 from orchestrator.config import Model, RunConfig
 from orchestrator.cost import parameters
-from orchestrator.data_sheets import DEVICES, FUSED_LENGTH, LAUNCH_S
+from orchestrator.data_sheets import DEVICES, LAUNCH_S
 from orchestrator.launch.gpus import memories
+from orchestrator.models import FUSED_LENGTH
 from orchestrator.settings import Settings
 
 CPU = 16

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from orchestrator.data_sheets import FUSED_LENGTH
+from orchestrator.models import FUSED_LENGTH
 from orchestrator.models.fused import fused
 
 GPUS = {"cuda"}
