@@ -316,7 +316,7 @@ class Budget:
         require(0 < self.solve_at <= 1, "budget.solve_at", self.solve_at, "must be in (0, 1]")
 
 
-OTHER_WAYS = ("decay_steps", "warmup_tokens", "independent_weight_decay")
+OTHER_WAYS = tuple(f.name for f in dataclasses.fields(Optim) if f.metadata.get("resolved"))
 """Of an optimiser, the settings that are another way to say one (orchestrator.rates)."""
 
 
@@ -472,7 +472,7 @@ def run_config(data: dict[str, Any], facts: dict[str, Any] | None = None) -> Run
         raise UserError(f"task={plain(task)}: must be a task group (task=recall) with a _target_")
     known = "" if facts is None else json.dumps(facts)
     fixed = {"task": _section("task", json.dumps(task), known)}
-    for name in ("model", "optim", "budget"):
+    for name in ("model", "budget", "optim"):
         if name in data:  # the runs of a sweep share most of their sections
             value = data.pop(name)
             if not isinstance(value, dict):
@@ -480,9 +480,7 @@ def run_config(data: dict[str, Any], facts: dict[str, Any] | None = None) -> Run
             if name == "optim" and (texts := _expressions(value, facts)):
                 from orchestrator.rates import evaluated
 
-                sized = build(RunConfig, {k: v for k, v in data.items() if k != "budget"}, fixed={
-                    **fixed, "budget": _section("budget", json.dumps(data.get("budget", {})), known)
-                })  # fmt: skip
+                sized = build(RunConfig, data, fixed=fixed)
                 value = value | {k: evaluated(v, sized, f"optim.{k}") for k, v in texts.items()}
             fixed[name] = _section(name, json.dumps(value), known)
     return build(RunConfig, data, fixed=fixed)

@@ -31,3 +31,8 @@ DEVICES = {
     "b200": Device("B200 180GB", 100, 148, 227 << 10, 180 << 30, 8.0e12, 2250e12, 75e12),
 }
 """NVIDIA's data sheets of A100 (2021), H100 (2023) and B200 (HGX, 2024)."""
+
+
+def named(text: str) -> list[Device]:
+    """Those whose kind stands in a text, such as a GPU's name or what a cluster's jobs ask for."""
+    return [sheet for kind, sheet in DEVICES.items() if kind in text.lower()]

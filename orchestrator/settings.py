@@ -75,15 +75,8 @@ class Execution:
             value = getattr(self, f"retries{name}")
             if value is not None and value < 0:
                 raise UserError(f"execution.retries{name}={value}: must be 0 or more, or null")
-        for name in (
-            "threads",
-            "width",
-            "gpu_memory",
-            "packs_per_gpu",
-            "pack",
-            "checkpoint_s",
-            "stall_s",
-        ):
+        for name in ("threads", "width", "gpu_memory", "packs_per_gpu", "pack", "checkpoint_s",
+                     "stall_s"):  # fmt: skip
             _positive(getattr(self, name), f"execution.{name}")
         object.__setattr__(self, "parts", str(Path(self.parts or "").absolute()))
 

@@ -7,7 +7,7 @@ import json
 import os
 import sys
 
-from orchestrator.bench.verb import bench_text, measured_here
+from orchestrator.bench.verb import bench_text, composed, measured_here
 from orchestrator.errors import UserError
 from orchestrator.records.store import open_store
 
@@ -20,7 +20,7 @@ def main() -> None:
     args = parser.parse_args()
     os.environ["ORCHESTRATOR_STORE"] = args.store
     try:
-        bench_text(measured_here(open_store(), args.overrides, args.place))
+        bench_text(measured_here(open_store(), composed(args.overrides), args.place))
     except (UserError, RuntimeError) as e:  # a device that is not there
         sys.exit(str(e))
 

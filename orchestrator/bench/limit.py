@@ -10,7 +10,7 @@ import torch
 from orchestrator.bench.clock import best
 from orchestrator.config import RunConfig
 from orchestrator.cost import parameters
-from orchestrator.data_sheets import DEVICES
+from orchestrator.data_sheets import named
 from orchestrator.models.native.build import Unbuilt, library
 
 CHAINS, LANES, ROUNDS = (4, 12), 16, 10**6
@@ -61,14 +61,9 @@ def peak_flops(device: torch.device, precision: str) -> tuple[float, str]:
         except Unbuilt:
             pass
     if device.type == "cuda":
-        name = torch.cuda.get_device_name(device).upper()
-        for key, sheet in DEVICES.items():
-            if key.upper() in name:
-                tensor = precision == "bf16-mixed"
-                return (
-                    sheet.tensor_flops if tensor else sheet.plain_flops,
-                    f"{sheet.name}'s data sheet",
-                )
+        for sheet in named(torch.cuda.get_device_name(device)):
+            peak = sheet.tensor_flops if precision == "bf16-mixed" else sheet.plain_flops
+            return peak, f"{sheet.name}'s data sheet"
     return _largest_product(device, precision), "torch's products of 1024 x 1024"
 
 

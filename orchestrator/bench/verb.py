@@ -21,16 +21,15 @@ def run_bench(overrides: list[str]) -> dict[str, Any]:
 
     Raises: UserError.
     """
-    store, one = open_store(), _composed(overrides)
+    store, one = open_store(), composed(overrides)
     queued = launcher(one.settings).measure(store, overrides)
-    return measured_here(store, overrides) if queued is None else {"queued": queued}
+    return measured_here(store, one) if queued is None else {"queued": queued}
 
 
 def measured_here(
-    store: Store, overrides: list[str], place: dict[str, Any] | None = None
+    store: Store, one: Experiment, place: dict[str, Any] | None = None
 ) -> dict[str, Any]:
     """Measure one shape on this machine, and keep what is found. Raises: UserError."""
-    one = _composed(overrides)
     from orchestrator.bench.measure import bench  # torch only once the words are right
 
     say = lambda text: print(f"bench: {text}", file=sys.stderr, flush=True)
@@ -41,7 +40,7 @@ def measured_here(
 
 def run_paper(name: str, overrides: list[str]) -> dict[str, Any]:
     """One shape's bound on a GPU by its data sheet; nothing is kept. Raises: UserError."""
-    one = _composed(overrides)
+    one = composed(overrides)
     from orchestrator.bench.paper.bound import bound
 
     sheet = DEVICES[name]
@@ -49,7 +48,7 @@ def run_paper(name: str, overrides: list[str]) -> dict[str, Any]:
     return bound(one.run, one.settings.execution.width or on_gpu(one.run, gpu), sheet)
 
 
-def _composed(overrides: list[str]) -> Experiment:
+def composed(overrides: list[str]) -> Experiment:
     """The one experiment that the words stand for."""
     found: list[Experiment] = []
 

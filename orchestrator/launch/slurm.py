@@ -85,10 +85,8 @@ class Slurm:
         folder.mkdir(parents=True, exist_ok=True)
         words = [
             sys.executable, "-m", "orchestrator.bench.job", "--store", str(store.root),
-            "--place", json.dumps(self.place), *here(overrides),
+            "--place", json.dumps(self.place), *here(overrides), f"execution.device={self._device()}",
         ]  # fmt: skip
-        if (device := self._device()) != self.settings.execution.device:
-            words.append(f"execution.device={device}")
         try:
             number = sbatch(self._text(shlex.join(words), folder, name), name)
         except RuntimeError as e:
@@ -265,8 +263,8 @@ def script(
 
 
 def here(overrides: list[str]) -> list[str]:
-    """The same words for a process on this node: without those of the group `cluster`."""
-    return [w for w in overrides if not re.match(r"[+~]*cluster\b", w)]
+    """The same words for a process on its node: without those of where it is, and of which device."""
+    return [w for w in overrides if not re.match(r"[+~]*(cluster\b|execution\.device=)", w)]
 
 
 def escaped(folder: Path) -> str:

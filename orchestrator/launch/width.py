@@ -9,12 +9,11 @@ plan freezes what comes out; `execution.width` overrides it, and a call that mem
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import dataclass
 
 from orchestrator.config import Model, RunConfig
 from orchestrator.cost import parameters
-from orchestrator.data_sheets import DEVICES, LAUNCH_S
+from orchestrator.data_sheets import DEVICES, LAUNCH_S, named
 from orchestrator.launch.gpus import memories
 from orchestrator.models import FUSED_LENGTH
 from orchestrator.settings import Settings
@@ -69,14 +68,13 @@ def expected(settings: Settings) -> Gpu:
     """By `execution.gpu_memory`; else by the kind that `cluster` names, or this machine has."""
     c = settings.cluster
     asked = " ".join(map(str, (c.gres, c.constraint, c.sbatch.get("gres", ""))))
-    named = [sheet for key, sheet in DEVICES.items() if re.search(key, asked, re.IGNORECASE)]
-    here = [] if c.name == "slurm" else memories()
-    known = [s.memory_bytes for s in named] or here
+    sheets = named(asked)
+    known = [s.memory_bytes for s in sheets] or ([] if c.name == "slurm" else memories())
     given = settings.execution.gpu_memory
     memory = given * 1e9 if given is not None else min(known, default=UNKNOWN_BYTES)
     return Gpu(
         memory / (1 if c.name == "slurm" else settings.execution.packs_per_gpu),
-        min(s.bytes_per_s for s in named or DEVICES.values()),
+        min(s.bytes_per_s for s in sheets or DEVICES.values()),
     )
 
 

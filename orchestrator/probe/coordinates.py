@@ -8,6 +8,7 @@ first steps do at the sizes that are to be trained shows whether they hold there
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,27 +21,32 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
+from orchestrator.coerce import plain
 from orchestrator.config import Model, RunConfig
 from orchestrator.errors import UserError
 from orchestrator.identity import target
 from orchestrator.probe.progress import counted
+from orchestrator.probe.summary import as_text
 from orchestrator.records.tables import write_parquet
 from orchestrator.training.data import evaluation_batches, training_batches
 from orchestrator.training.schedule import learning_rate_factor
-from orchestrator.training.step import Core
+from orchestrator.training.slices import slots_of, start, stepwise
+from orchestrator.training.step import Core, over_runs
 
 QUANTITIES = ("embedding", "attention", "mlp", "scores", "residual", "logits")
 """Of the residual stream: what the embedding brings, what each layer's attention and MLP add, and what
 leaves the last layer; q·k / √D of the causal pairs; the output."""
 WHEN = ("start", "update")
 """Root mean square at the start, and of the change since then."""
+VARIED = re.compile(r"seed.*|model\.(width|depth)")
+"""Settings in which the runs of an arm and a parametrisation may differ."""
 FLAT = 0.1
 """A size is flat where its largest mean over seeds is at most so much above its least."""
 
 
 def measure(run: RunConfig, steps: int) -> list[dict[str, Any]]:
-    """Sizes in float64 of one run before its first step and the change after `steps` of its own, a row
-    for each quantity; layers and positions are averaged over (root mean square).
+    """Sizes of one run's activations before its first step and of their change after `steps`, a row for
+    each quantity; layers and positions are averaged over (root mean square).
 
     Raises: UserError where its model is no transformer of ours.
     """
@@ -48,23 +54,18 @@ def measure(run: RunConfig, steps: int) -> list[dict[str, Any]]:
         raise UserError(
             f"model._target_={target(run.model)}: coordinates are of our own model alone"
         )
-    cpu = torch.device("cpu")
-    core = Core(run, cpu)
-    given = core.init(run)
-    params, state = given.params, core.optim.init(given.params, core.sizes)
-    seen, _ = evaluation_batches(run, cpu)[0]
-    before = _activations(core, params, given.taps, seen)
+    core = Core(run, torch.device("cpu"))
+    state, tensors = start(core, [run], slots_of(1, 1)[0])
+    seen, _ = evaluation_batches(run, core.device)[0]
+    before = _activations(core, state.params[0], tensors.taps[0], seen)
     numbers = torch.arange(1, steps + 1)
-    tokens, targets = training_batches(run, torch.tensor([run.seed_data]), numbers)
-    for i in range(steps):
-        factor = torch.tensor(
-            learning_rate_factor(i + 1, run.budget.steps, run.optim), dtype=core.dtype
-        )
-        _, _, params, state = core.step(
-            params, given.taps, given.clip, given.hyper, state, tokens[i, 0], targets[i, 0],
-            numbers[i].to(core.dtype), factor,
-        )  # fmt: skip
-    after = _activations(core, params, given.taps, seen)
+    factors = [learning_rate_factor(n, run.budget.steps, run.optim) for n in range(1, steps + 1)]
+    batches = training_batches(run, torch.tensor([run.seed_data]), numbers)
+    stepwise(over_runs(core)[0])(
+        state, tensors, *batches, torch.zeros(1, dtype=torch.int64), numbers.to(core.dtype),
+        torch.tensor(factors, dtype=core.dtype),
+    )  # fmt: skip
+    after = _activations(core, state.params[0], tensors.taps[0], seen)
     m = run.model
     named = {
         "run_id": run.run_id, "arm": run.arm, "parametrisation": m.parametrisation, "width": m.width,
@@ -181,6 +182,7 @@ def check(name: str, runs: Sequence[RunConfig], steps: int, results: Path) -> di
         raise UserError(f"--steps {steps}: must be at least 1")
     if any(steps > run.budget.steps for run in runs):
         raise UserError(f"--steps {steps}: budget.steps is less")
+    _require_alike(runs)
     torch.set_num_threads(1)
     found = counted((measure(run, steps) for run in runs), len(runs), "coordinates")
     sizes = pd.DataFrame([row for rows in found for row in rows])
@@ -199,6 +201,21 @@ def check(name: str, runs: Sequence[RunConfig], steps: int, results: Path) -> di
             "files": [str(path) for path in files]}  # fmt: skip
 
 
+def _require_alike(runs: Sequence[RunConfig]) -> None:
+    """Raises: UserError where runs of one arm and parametrisation differ in more than their size: what
+    they have in common would hide it."""
+    first: dict[tuple[str, Any], dict[str, Any]] = {}
+    for run in runs:
+        leaves = run.leaves()
+        known = first.setdefault((run.arm, leaves.get("model.parametrisation")), leaves)
+        for key in sorted(known.keys() | leaves.keys()):
+            if known.get(key) != leaves.get(key) and not VARIED.fullmatch(key):
+                raise UserError(
+                    f"{key}={plain(known.get(key))},{plain(leaves.get(key))}: coordinates compare runs that "
+                    "differ in width, depth and seed; give one value, or name each model.momentum.arm"
+                )
+
+
 def show(found: dict[str, Any]) -> None:
     """Print what `check` found: a row a quantity, and how many are as theory has them."""
     keys = ("arm", "parametrisation", "axis", "from", "to")
@@ -212,8 +229,8 @@ def show(found: dict[str, Any]) -> None:
         for quantity in dict.fromkeys(row["quantity"] for row in rows):
             cells = []
             for row in (r for r in rows if r["quantity"] == quantity):
-                cells += [_said(row["power"], "+.2f"), _said(row["theory"], "+g"),
-                          _said(row["spread"], ".2f")]  # fmt: skip
+                cells += [as_text(row["power"], "+.2f"), as_text(row["theory"], "+g"),
+                          as_text(row["spread"], ".2f")]  # fmt: skip
             table.add_row(quantity, *cells)
         Console().print(table)
         said = [row for row in rows if row["theory"] is not None]
@@ -222,7 +239,3 @@ def show(found: dict[str, Any]) -> None:
             print(f"{flat} of {len(said)} within {FLAT:.0%} of the power that theory has\n")
     for path in found["files"]:
         print(path)
-
-
-def _said(value: float | None, form: str) -> str:
-    return "–" if value is None else format(value, form)

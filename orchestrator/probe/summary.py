@@ -91,7 +91,7 @@ def show(found: dict[str, Any]) -> None:
     for r in rows:
         cells = [str(r["layer"]), r["stream"], str(r["head"]), " ".join(f"{t:.4g}" for t in r["taps"]),
                  f"{r['gain_dc']:.4f}", f"{r['gain_nyquist']:.4f}", f"{r['error']:.1e}"]  # fmt: skip
-        table.add_row(*cells, *([_said(r["error_sequences"], ".1e")] if sequences else []))
+        table.add_row(*cells, *([as_text(r["error_sequences"], ".1e")] if sequences else []))
     console = Console()
     console.print(table)
     for name in ("bands", "heads", "causal"):
@@ -104,11 +104,11 @@ def _show_sweep(found: dict[str, Any]) -> None:
                   "prefix matching", "copying", "accuracy", "at γ = 0", "sign flipped")  # fmt: skip
     for r in found["cells"]:
         table.add_row(
-            r["arm"], r["task"], str(r["depth"]), _said(r["gamma"], "g"), str(r["runs"]),
-            _said(r["error_impulse"], ".1e"), _said(r["error_sequences"], ".1e"),
-            _spread(r["overlap"]), _said(r["overlap_flat"], ".3f"),
+            r["arm"], r["task"], str(r["depth"]), as_text(r["gamma"], "g"), str(r["runs"]),
+            as_text(r["error_impulse"], ".1e"), as_text(r["error_sequences"], ".1e"),
+            _spread(r["overlap"]), as_text(r["overlap_flat"], ".3f"),
             *(_spread(r[k]) for k in ("prefix_matching", "copying")),
-            *(_said(r[k]["mean"], ".3f") for k in ("intact", "gamma_zero", "sign_flipped")),
+            *(as_text(r[k]["mean"], ".3f") for k in ("intact", "gamma_zero", "sign_flipped")),
         )  # fmt: skip
     Console().print(table)
     others = [(found["without_weights"], "kept no weights"), (found["diverged"], "diverged"),
@@ -122,15 +122,18 @@ def _show_sweep(found: dict[str, Any]) -> None:
 def _frame(rows: list[dict[str, Any]]) -> Table:
     table = Table(*(key.replace("_", " ") for key in rows[0]))
     for row in rows:
-        table.add_row(*(_said(v, ".4g") if isinstance(v, float) else str(v) for v in row.values()))
+        table.add_row(
+            *(as_text(v, ".4g") if isinstance(v, float) else str(v) for v in row.values())
+        )
     return table
 
 
 def _spread(x: dict[str, float | None]) -> str:
     if x["low"] is None:
-        return _said(x["mean"], ".3f")
+        return as_text(x["mean"], ".3f")
     return f"{x['mean']:.3f} [{x['low']:.3f}, {x['high']:.3f}]"
 
 
-def _said(value: float | None, form: str) -> str:
+def as_text(value: float | None, form: str) -> str:
+    """A number as a table has it; a dash where there is none."""
     return "–" if value is None else format(value, form)

@@ -67,3 +67,15 @@ def test_under_completep_the_numbers_quoted_are_those_fitted():
     text = " ".join((DOCS / "claims.md").read_text().split())
     assert f"raw γ\\* {stars}, b = {b.estimate:.2f} [{b.low:.2f}, {b.high:.2f}]" in text
     assert {c.optimum.gamma for c in fit.arms["norm_matched"].curves} == {None}
+
+
+def test_the_shares_of_deep_runs_quoted_are_those_of_the_tables():
+    def shares(name: str) -> list[str]:
+        runs = analysis.load(DOCS / f"data/{name}/table.parquet").runs
+        raw = runs[(runs["arm"] == "raw") & (runs["seed"] < 100)]
+        return [f"{100 * (raw['accuracy'][raw['depth'] == d] > 0.9).mean():.0f}" for d in (6, 8)]
+
+    text = " ".join((DOCS / "claims.md").read_text().split())
+    above, here = shares("gamma_depth_small_tuned"), shares("gamma_completep_small")
+    assert f"of which {above[0]} and {above[1]} % came to accuracy .9 above" in text
+    assert f"in {here[0]} and {here[1]} % of runs" in text

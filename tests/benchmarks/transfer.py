@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-REACH = 2
+REACH, LEAST = 2, 4
 
 
 def vertex(means: pd.Series) -> float:
@@ -35,8 +35,11 @@ def vertex(means: pd.Series) -> float:
 
 
 def by_rate(part: pd.DataFrame) -> pd.DataFrame:
-    """ln loss, a row a rate and a column a seed."""
-    return part.pivot_table(index="lr", columns="seed", values="ln_loss")
+    """ln loss, a row a rate and a column a seed: of those rates that have all seeds, where there are
+    LEAST of them, else of those seeds that all rates have, so that a rate is not judged by its seeds."""
+    whole = part.pivot_table(index="lr", columns="seed", values="ln_loss")
+    rates = whole.dropna()
+    return rates if len(rates) >= LEAST else whole.dropna(axis=1)
 
 
 def report(runs: pd.DataFrame, size: str) -> None:

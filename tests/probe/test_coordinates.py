@@ -127,7 +127,9 @@ def test_the_verb_writes_a_table_and_a_figure_and_trains_nothing(sweep_file, sto
 @pytest.mark.parametrize(("words", "said"), [
     ([*SMALL, "--steps", "0"], "must be at least 1"),
     ([*SMALL, "--steps", "21"], "budget.steps is less"),
-    (["model.width=8", "model.depth=1"], "no two runs differ in model.width or model.depth alone"),
+    ([*SMALL, "optim.lr=1e-3,2e-3"], "optim.lr=0.001,0.002: coordinates compare runs that differ in width"),
+    ([*SMALL, "task=recall,induction"], "give one value, or name each model.momentum.arm"),
+    (["model.width=8", *SMALL[1:]], "no two runs differ in model.width or model.depth alone"),
 ])  # fmt: skip
 def test_bad_input_is_one_line(words, said, sweep_file, store):
     done = orchestrator("probe", "small", "--coordinates", *words)

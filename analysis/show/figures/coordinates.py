@@ -53,7 +53,7 @@ def draw(sizes: pd.DataFrame, powers: pd.DataFrame, axis: str) -> Figure | str:
             style.log_ticks(ax, "y")
         for spare in range(len(quantities), rows * COLUMNS):
             axes[i * rows + spare // COLUMNS, spare % COLUMNS].remove()
-    style.lowest([ax for ax in fig.axes], COLUMNS)
+    style.lowest(fig.axes, COLUMNS)
     for ax in fig.axes[-COLUMNS:]:
         ax.set_xlabel(axis)
     fig.supylabel("root mean square", fontsize=8)
