@@ -8,7 +8,6 @@ first steps do at the sizes that are to be trained shows whether they hold there
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,8 +37,6 @@ QUANTITIES = ("embedding", "attention", "mlp", "scores", "residual", "logits")
 leaves the last layer; q·k / √D of the causal pairs; the output."""
 WHEN = ("start", "update")
 """Root mean square at the start, and of the change since then."""
-VARIED = re.compile(r"seed.*|model\.(width|depth)")
-"""Settings in which the runs of an arm and a parametrisation may differ."""
 FLAT = 0.1
 """A size is flat where its largest mean over seeds is at most so much above its least."""
 
@@ -202,17 +199,18 @@ def check(name: str, runs: Sequence[RunConfig], steps: int, results: Path) -> di
 
 
 def _require_alike(runs: Sequence[RunConfig]) -> None:
-    """Raises: UserError where runs of one arm and parametrisation differ in more than their size: what
-    they have in common would hide it."""
-    first: dict[tuple[str, Any], dict[str, Any]] = {}
+    """Raises: UserError where runs of one size, arm and parametrisation differ in more than their seeds,
+    over which is averaged."""
+    first: dict[tuple[Any, ...], dict[str, Any]] = {}
     for run in runs:
-        leaves = run.leaves()
-        known = first.setdefault((run.arm, leaves.get("model.parametrisation")), leaves)
+        leaves = {k: v for k, v in run.leaves().items() if not k.startswith("seed")}
+        one = (run.arm, *(leaves.get(f"model.{k}") for k in ("parametrisation", "width", "depth")))
+        known = first.setdefault(one, leaves)
         for key in sorted(known.keys() | leaves.keys()):
-            if known.get(key) != leaves.get(key) and not VARIED.fullmatch(key):
+            if known.get(key) != leaves.get(key):
                 raise UserError(
-                    f"{key}={plain(known.get(key))},{plain(leaves.get(key))}: coordinates compare runs that "
-                    "differ in width, depth and seed; give one value, or name each model.momentum.arm"
+                    f"{key}={plain(known.get(key))},{plain(leaves.get(key))}: runs of one size may differ in "
+                    "their seeds alone; give one value, or name each model.momentum.arm"
                 )
 
 

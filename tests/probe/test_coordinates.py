@@ -122,12 +122,16 @@ def test_the_verb_writes_a_table_and_a_figure_and_trains_nothing(sweep_file, sto
     assert not (store / "packs").exists() or not list((store / "packs").iterdir())
     shown = orchestrator("probe", "small", "--coordinates", "--steps", "3", *SMALL)
     assert "logits" in shown.stdout and table in shown.stdout
+    rule = orchestrator(
+        "probe", "small", "--coordinates", "--steps", "3", *SMALL, "optim.lr=0.1/width"
+    )
+    assert rule.returncode == 0, rule.stderr
 
 
 @pytest.mark.parametrize(("words", "said"), [
     ([*SMALL, "--steps", "0"], "must be at least 1"),
     ([*SMALL, "--steps", "21"], "budget.steps is less"),
-    ([*SMALL, "optim.lr=1e-3,2e-3"], "optim.lr=0.001,0.002: coordinates compare runs that differ in width"),
+    ([*SMALL, "optim.lr=1e-3,2e-3"], "optim.lr=0.001,0.002: runs of one size may differ in their seeds alone"),
     ([*SMALL, "task=recall,induction"], "give one value, or name each model.momentum.arm"),
     (["model.width=8", *SMALL[1:]], "no two runs differ in model.width or model.depth alone"),
 ])  # fmt: skip
